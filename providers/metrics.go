@@ -1,0 +1,127 @@
+package providers
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics count what providers were asked and what became of it.
+type Metrics struct {
+	sends            *prometheus.CounterVec
+	sendDuration     *prometheus.HistogramVec
+	failovers        *prometheus.CounterVec
+	deliveries       *prometheus.CounterVec
+	deliveryDuration *prometheus.HistogramVec
+}
+
+// outcomeAccepted is the outcome of a send that didn't fail. The others are kinds.
+const outcomeAccepted = "accepted"
+
+// noCountry is the label of a number that belongs to no country.
+const noCountry = "none"
+
+// NewMetrics registers the metrics of sends and deliveries. Series of the
+// providers with the countries that are expected exist from the start.
+func NewMetrics(reg prometheus.Registerer, providers []Provider, countries []string) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "denwa_" + name, Help: help}, labels)
+	}
+	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "denwa_" + name, Help: help, Buckets: buckets,
+			NativeHistogramBucketFactor:     1.1,
+			NativeHistogramMaxBucketNumber:  100,
+			NativeHistogramMinResetDuration: time.Hour,
+		}, labels)
+	}
+	m := &Metrics{
+		sends: counter("sends_total", "Messages and calls that a provider was asked for, by outcome: accepted, or the kind of failure.",
+			"provider", "channel", "country", "outcome"),
+		sendDuration: histogram("send_duration_seconds", "Time a provider took to accept or refuse.",
+			[]float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}, "provider", "channel"),
+		failovers: counter("failovers_total", "Times the next provider was asked, by the kind of failure before.",
+			"channel", "from", "to", "reason"),
+		deliveries: counter("deliveries_total", "Deliveries that reached a status.",
+			"provider", "channel", "country", "status"),
+		deliveryDuration: histogram("delivery_duration_seconds", "Time from acceptance by the provider to the receipt that says delivered.",
+			[]float64{0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 45, 60, 120, 300}, "provider", "channel", "country"),
+	}
+	reg.MustRegister(m.sends, m.sendDuration, m.failovers, m.deliveries, m.deliveryDuration)
+	for _, p := range providers {
+		for _, ch := range Channels() {
+			if Serves(p, ch) {
+				m.expect(p.Name(), ch, countries)
+			}
+		}
+	}
+	return m
+}
+
+// expect makes series exist at zero, so that a rate works from the first scrape.
+func (m *Metrics) expect(provider string, ch Channel, countries []string) {
+	m.sendDuration.WithLabelValues(provider, string(ch))
+	for _, country := range countries {
+		country = countryLabel(country)
+		m.deliveryDuration.WithLabelValues(provider, string(ch), country)
+		m.sends.WithLabelValues(provider, string(ch), country, outcomeAccepted)
+		for _, k := range Kinds() {
+			m.sends.WithLabelValues(provider, string(ch), country, string(k))
+		}
+		for _, s := range statuses(ch) {
+			m.deliveries.WithLabelValues(provider, string(ch), country, string(s))
+		}
+	}
+}
+
+// expectFailover does so for one step of a route.
+func (m *Metrics) expectFailover(ch Channel, from, to string) {
+	for _, k := range Kinds() {
+		if k.TryNext() {
+			m.failovers.WithLabelValues(string(ch), from, to, string(k))
+		}
+	}
+}
+
+func (m *Metrics) sent(provider string, ch Channel, country, outcome string) {
+	m.sends.WithLabelValues(provider, string(ch), countryLabel(country), outcome).Inc()
+}
+
+func (m *Metrics) accepted(provider string, ch Channel, country string) {
+	m.sent(provider, ch, country, outcomeAccepted)
+	m.deliveries.WithLabelValues(provider, string(ch), countryLabel(country), string(Accepted)).Inc()
+}
+
+func (m *Metrics) failedOver(ch Channel, f Failover) {
+	m.failovers.WithLabelValues(string(ch), f.From, f.To, string(f.Err.Kind)).Inc()
+}
+
+// Receipt counts a receipt that brought news of a delivery. The provider must
+// be a configured one. Only delivered is timed: when a carrier gives up says
+// nothing of how long a delivery takes.
+func (m *Metrics) Receipt(provider string, ch Channel, country string, status Status, sinceAccepted time.Duration) {
+	country = countryLabel(country)
+	m.deliveries.WithLabelValues(provider, string(ch), country, string(status)).Inc()
+	if status == Delivered {
+		m.deliveryDuration.WithLabelValues(provider, string(ch), country).Observe(sinceAccepted.Seconds())
+	}
+}
+
+// countryLabel bounds the label: international networks such as +883 have
+// numbers, but no country.
+func countryLabel(country string) string {
+	if isCountry(country) {
+		return country
+	}
+	return noCountry
+}
+
+// statuses are those that a delivery by ch can have.
+func statuses(ch Channel) []Status {
+	switch ch {
+	case SMS:
+		return MessageStatuses()
+	default:
+		return nil
+	}
+}

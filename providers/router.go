@@ -1,0 +1,159 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+
+	"golang.org/x/time/rate"
+)
+
+// Router asks the providers of a route, one after the other, until one accepts.
+// It is safe for concurrent use.
+type Router struct {
+	chains  []*chain
+	metrics *Metrics
+	log     *slog.Logger
+}
+
+// chain is a route over providers that exist.
+type chain struct {
+	Route
+	links []*link
+}
+
+// link is one provider on one channel.
+type link struct {
+	name     string
+	provider Provider
+	limit    *rate.Limiter // nil: none
+	// observe takes the seconds that a call took.
+	observe func(float64)
+}
+
+// Plan is who will be asked for one message, in order. The zero Plan asks nobody.
+type Plan struct{ chain *chain }
+
+// First is the provider that is asked first; "" if there is none.
+func (p Plan) First() string {
+	if p.chain == nil {
+		return ""
+	}
+	return p.chain.links[0].name
+}
+
+// Failover is one provider's failure and who is asked next.
+type Failover struct {
+	// From is the provider that failed.
+	From string
+	// Err is its failure.
+	Err *Error
+	// To is the provider that is asked next; "" if nobody is left or the failure stops here.
+	To string
+}
+
+// NewRouter returns a router over providers, which are in the order of the
+// configuration. Without routes, each channel asks every provider that serves
+// it. Rates bound how many calls per second a provider gets, by its name; one
+// without a rate gets any number. All mistakes are reported at once.
+func NewRouter(routes []Route, providers []Provider, rates map[string]float64, m *Metrics, log *slog.Logger) (*Router, error) {
+	byName := make(map[string]Provider, len(providers))
+	var problems []error
+	for _, p := range providers {
+		name := p.Name()
+		if !ValidName(name) {
+			problems = append(problems, fmt.Errorf("provider name %q must be 1 to 32 lower-case letters, digits and hyphens", name))
+		}
+		if byName[name] != nil {
+			problems = append(problems, fmt.Errorf("two providers are named %q", name))
+		}
+		byName[name] = p
+	}
+	limits := make(map[string]*rate.Limiter, len(rates))
+	for name, perSecond := range rates {
+		switch {
+		case byName[name] == nil:
+			problems = append(problems, fmt.Errorf("rate for provider %q, which isn't configured", name))
+		case !(perSecond > 0) || math.IsInf(perSecond, 1):
+			problems = append(problems, fmt.Errorf("rate of provider %q must be more than 0 calls per second", name))
+		default:
+			// A burst of one: any larger one would let more through in some
+			// second than the carrier allows.
+			limits[name] = rate.NewLimiter(rate.Limit(perSecond), 1)
+		}
+	}
+	if len(routes) == 0 {
+		routes = defaultRoutes(providers)
+	}
+	problems = append(problems, checkRoutes(routes, byName))
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+
+	r := &Router{metrics: m, log: log}
+	for _, route := range routes {
+		c := &chain{Route: route.withDefaults()}
+		for i, name := range route.Providers {
+			c.links = append(c.links, &link{
+				name: name, provider: byName[name], limit: limits[name],
+				observe: m.sendDuration.WithLabelValues(name, string(route.Channel)).Observe,
+			})
+			if i > 0 {
+				m.expectFailover(route.Channel, route.Providers[i-1], name)
+			}
+		}
+		r.chains = append(r.chains, c)
+	}
+	return r, nil
+}
+
+// Offered lists the channels that have a route, for some country at least.
+func (r *Router) Offered() []Channel {
+	var offered []Channel
+	for _, ch := range Channels() {
+		for _, c := range r.chains {
+			if c.Channel == ch {
+				offered = append(offered, ch)
+				break
+			}
+		}
+	}
+	return offered
+}
+
+// Plan picks the providers for a message to a number of country, as ISO 3166-1
+// alpha-2; "" for a number that belongs to none.
+func (r *Router) Plan(ch Channel, country string) Plan {
+	for _, c := range r.chains {
+		if c.takes(ch, country) {
+			return Plan{c}
+		}
+	}
+	return Plan{}
+}
+
+// Send hands msg to the providers of plan until one accepts it, and returns
+// that one's name.
+//
+// failover is the journal. It is told of every failure, before the next
+// provider is asked, and returns the name of the next delivery; if it fails,
+// nothing more is sent and Send returns its error. Its context outlives the
+// route's deadline and the caller, so that a failure is recorded even then.
+//
+// Otherwise the error wraps the last provider's [*Error]. The country is a
+// metric label.
+func (r *Router) Send(ctx context.Context, plan Plan, msg Message, country string,
+	failover func(ctx context.Context, f Failover) (delivery string, err error),
+) (Acceptance, string, error) {
+	return r.send(ctx, plan, msg.Delivery, country, failover,
+		func(ctx context.Context, p Provider, delivery string) (Acceptance, error) {
+			m, ok := p.(Messenger)
+			if !ok {
+				return Acceptance{}, errNoMessenger
+			}
+			msg.Delivery = delivery
+			return m.SendMessage(ctx, msg)
+		})
+}

@@ -1,0 +1,173 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"time"
+)
+
+// journalTimeout bounds one call of the journal.
+const journalTimeout = 5 * time.Second
+
+var (
+	errDeadline    = errors.New("the route's deadline is over")
+	errTimeout     = errors.New("the provider took longer than the route's timeout")
+	errJournal     = errors.New("recording the failure took too long")
+	errRate        = errors.New("its rate leaves no time for this call")
+	errNoProvider  = errors.New("no route leads to this country")
+	errNoMessenger = &Error{Kind: Unavailable, Err: errors.New("the provider sends no messages")}
+)
+
+// ask is one call of one provider.
+type ask func(ctx context.Context, p Provider, delivery string) (Acceptance, error)
+
+// send asks the providers of plan in order.
+func (r *Router) send(ctx context.Context, plan Plan, delivery, country string,
+	failover func(context.Context, Failover) (string, error), ask ask,
+) (Acceptance, string, error) {
+	c := plan.chain
+	if c == nil {
+		return Acceptance{}, "", fmt.Errorf("send: %w", &Error{Kind: Unavailable, Err: errNoProvider})
+	}
+	deadline := time.Now().Add(c.Deadline)
+	ambiguous := false
+	for i := 0; ; i++ {
+		l := c.links[i]
+		accepted, failure := r.attempt(ctx, c, l, deadline, delivery, ask)
+		if failure == nil {
+			r.metrics.accepted(l.name, c.Channel, country)
+			r.log.LogAttrs(ctx, slog.LevelInfo, "delivery accepted",
+				slog.String("delivery", delivery), slog.String("provider", l.name), slog.String("channel", string(c.Channel)),
+				slog.String("country", country), slog.String("reference", accepted.Reference))
+			return accepted, l.name, nil
+		}
+		f := Failover{From: l.name, Err: failure}
+		again := failure.Kind == Ambiguous && ambiguous
+		ambiguous = ambiguous || failure.Kind == Ambiguous
+		if failure.Kind.TryNext() && !again && i+1 < len(c.links) && ctx.Err() == nil && time.Now().Before(deadline) {
+			f.To = c.links[i+1].name
+		}
+		r.failed(ctx, c, f, delivery, country)
+		next, err := record(ctx, f, failover)
+		if err != nil {
+			return Acceptance{}, l.name, fmt.Errorf("record failure of provider %q: %w", l.name, err)
+		}
+		if f.To == "" {
+			return Acceptance{}, l.name, fmt.Errorf("send by provider %q: %w", l.name, failure)
+		}
+		r.metrics.failedOver(c.Channel, f)
+		delivery = next
+	}
+}
+
+// attempt asks one provider, within the route's timeout and what is left of
+// its deadline.
+func (r *Router) attempt(ctx context.Context, c *chain, l *link, deadline time.Time, delivery string, ask ask) (Acceptance, *Error) {
+	now := time.Now()
+	end, cause := now.Add(c.Timeout), errTimeout
+	if deadline.Before(end) {
+		end, cause = deadline, errDeadline
+	}
+	ctx, cancel := context.WithDeadlineCause(ctx, end, cause)
+	defer cancel()
+	if err := l.wait(ctx, end); err != nil {
+		return Acceptance{}, err
+	}
+	if ctx.Err() != nil {
+		return Acceptance{}, &Error{Kind: Unavailable, Err: fmt.Errorf("not asked: %w", context.Cause(ctx))}
+	}
+	asked := time.Now()
+	accepted, err := r.call(ctx, l, delivery, ask)
+	l.observe(time.Since(asked).Seconds())
+	if err == nil {
+		return accepted, nil
+	}
+	return Acceptance{}, understand(ctx, err)
+}
+
+// wait waits for the provider's rate. It leaves the call at least half of the
+// attempt's time: a call that is cut off may have been sent.
+func (l *link) wait(ctx context.Context, end time.Time) *Error {
+	if l.limit == nil {
+		return nil
+	}
+	now := time.Now()
+	turn := l.limit.ReserveN(now, 1)
+	delay := turn.DelayFrom(now)
+	if delay == 0 {
+		return nil
+	}
+	if delay > end.Sub(now)/2 {
+		turn.CancelAt(now)
+		return &Error{Kind: Throttled, RetryAfter: delay, Err: errRate}
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		turn.Cancel()
+		return &Error{Kind: Unavailable, Err: fmt.Errorf("not asked: %w", context.Cause(ctx))}
+	}
+}
+
+// call turns a panic of the provider into an error: one carrier's fault must not
+// end the process. What was sent by then is unknown.
+func (r *Router) call(ctx context.Context, l *link, delivery string, ask ask) (accepted Acceptance, err error) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		// Any other value than a runtime error may hold what the provider was
+		// given, so only its type is told.
+		fault := fmt.Errorf("panic with a %T", v)
+		if e, ok := v.(runtime.Error); ok {
+			fault = fmt.Errorf("panic: %w", e)
+		}
+		err = &Error{Kind: Ambiguous, Err: fault}
+		r.log.LogAttrs(ctx, slog.LevelError, "provider panicked", slog.String("provider", l.name),
+			slog.String("delivery", delivery), slog.Any("error", fault), slog.String("stack", string(debug.Stack())))
+	}()
+	return ask(ctx, l.provider, delivery)
+}
+
+// understand returns the [*Error] in err. What isn't one, or has no known
+// kind, may have been sent, and its text is not to be trusted in a log.
+func understand(ctx context.Context, err error) *Error {
+	var e *Error
+	if errors.As(err, &e) && e != nil && slices.Contains(Kinds(), e.Kind) {
+		return e
+	}
+	if ctx.Err() != nil {
+		return &Error{Kind: Ambiguous, Err: context.Cause(ctx)}
+	}
+	return &Error{Kind: Ambiguous, Err: fmt.Errorf("the provider failed with a %T", err)}
+}
+
+// failed counts and logs a failed attempt. Refused credentials are an error:
+// nothing will be sent by that provider until somebody acts.
+func (r *Router) failed(ctx context.Context, c *chain, f Failover, delivery, country string) {
+	r.metrics.sent(f.From, c.Channel, country, string(f.Err.Kind))
+	level := slog.LevelWarn
+	if f.Err.Kind == Auth {
+		level = slog.LevelError
+	}
+	r.log.LogAttrs(ctx, level, "send failed",
+		slog.String("delivery", delivery), slog.String("provider", f.From), slog.String("channel", string(c.Channel)),
+		slog.String("country", country), slog.String("kind", string(f.Err.Kind)), slog.String("code", f.Err.Code),
+		slog.String("next", f.To), slog.Any("error", f.Err.Err))
+}
+
+// record tells the journal, whether or not the caller is still there.
+func record(ctx context.Context, f Failover, failover func(context.Context, Failover) (string, error)) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), journalTimeout, errJournal)
+	defer cancel()
+	return failover(ctx, f)
+}
