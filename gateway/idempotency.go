@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Bounds of idempotency keys.
+const (
+	// IdempotencyLife is how long a reply is kept.
+	IdempotencyLife = 24 * time.Hour
+	// idempotencyLease is how long a request may take before another one with the
+	// same key takes over. It is longer than any request may take.
+	idempotencyLease = 90 * time.Second
+)
+
+// IdempotencyStore remembers which requests were made. Its methods are atomic
+// and one round trip each.
+type IdempotencyStore interface {
+	// Reserve claims key for lease, or says why not. seed is kept with it, unless
+	// an earlier claim already brought one.
+	Reserve(ctx context.Context, key StoreName, fingerprint, seed []byte, lease, keep time.Duration) (Reservation, error)
+	// Complete keeps the sealed reply of a claim.
+	Complete(ctx context.Context, key StoreName, lease string, sealed []byte) error
+	// Release gives a claim up.
+	Release(ctx context.Context, key StoreName, lease string) error
+}
+
+// Reservation is the answer of [IdempotencyStore.Reserve].
+type Reservation struct {
+	Outcome ReservationOutcome
+	Seed    []byte // with Reserved
+	Lease   string // with Reserved
+	Sealed  []byte // with Replayed
+}
+
+// ReservationOutcome is what became of a claim.
+type ReservationOutcome string
+
+// The outcomes.
+const (
+	Reserved   ReservationOutcome = "new"
+	Replayed   ReservationOutcome = "replay"
+	InFlight   ReservationOutcome = "conflict"
+	Mismatched ReservationOutcome = "mismatch"
+)
+
+// Idempotency gives one reply per key and app, for [IdempotencyLife]. Replies
+// are sealed in the store. A request whose instance died in the middle can be
+// made again: it gets the same seed, so a start makes the same verification.
+type Idempotency struct {
+	store IdempotencyStore
+	keys  *Keyring
+}
+
+// NewIdempotency returns an Idempotency on store.
+func NewIdempotency(store IdempotencyStore, keys *Keyring) *Idempotency {
+	return &Idempotency{store: store, keys: keys}
+}
+
+// Ticket is the right to work on a request, or the reply it had.
+type Ticket struct {
+	// Seed goes into [StartRequest.Seed].
+	Seed []byte
+	// Replay is the earlier reply; nil if there was none.
+	Replay *Reply
+
+	key   StoreName
+	lease string
+}
+
+// Reply is an HTTP reply.
+type Reply struct {
+	Status      int    `json:"s"`
+	ContentType string `json:"t"`
+	Body        []byte `json:"b"`
+}
+
+// Begin claims key for a request of app. fingerprint is a hash of all that the
+// request says. It fails with an [*Error]: idempotency_conflict while another
+// one with this key is worked on, idempotency_mismatch if that was another
+// request, unavailable.
+func (i *Idempotency) Begin(ctx context.Context, app, key string, fingerprint [sha256.Size]byte) (*Ticket, error) {
+	t := &Ticket{key: i.keys.PartyName(app, "idempotency", key)}
+	var seed [SeedSize]byte
+	_, _ = rand.Read(seed[:]) // never fails
+	r, err := i.store.Reserve(ctx, t.key, fingerprint[:], seed[:], idempotencyLease, IdempotencyLife)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	switch r.Outcome {
+	case Reserved:
+		t.Seed, t.lease = r.Seed, r.Lease
+		return t, nil
+	case Replayed:
+		t.Replay = &Reply{}
+		return t, i.open(t.key, r.Sealed, t.Replay)
+	case InFlight:
+		return nil, &Error{
+			Code: CodeIdempotencyConflict, RetryAfter: time.Second,
+			Message: "a request with this Idempotency-Key is still being worked on; try again in a moment",
+		}
+	case Mismatched:
+		return nil, &Error{
+			Code:    CodeIdempotencyMismatch,
+			Message: "this Idempotency-Key was used with another request; use a new key for a new request",
+		}
+	}
+	return nil, fmt.Errorf("reserve idempotency key: unknown outcome %q", r.Outcome)
+}
+
+// Finish keeps the reply to t's request. With nil it forgets the key instead, so
+// that the caller may try again.
+func (i *Idempotency) Finish(ctx context.Context, t *Ticket, r *Reply) error {
+	if r == nil {
+		return i.store.Release(ctx, t.key, t.lease)
+	}
+	plain, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("keep reply: %w", err)
+	}
+	return i.store.Complete(ctx, t.key, t.lease, i.keys.Seal("reply", string(t.key), plain))
+}
+
+func (i *Idempotency) open(key StoreName, sealed []byte, r *Reply) error {
+	plain, err := i.keys.Unseal("reply", string(key), sealed)
+	if err != nil {
+		return err
+	}
+	if err := json.NewDecoder(bytes.NewReader(plain)).Decode(r); err != nil {
+		return errors.New("read kept reply: not a reply")
+	}
+	return nil
+}

@@ -1,0 +1,238 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"denwa/gateway/phone"
+	"denwa/ratelimit"
+)
+
+// Policy is a checked [Config], immutable, with everything looked up that a
+// request would otherwise look up.
+type Policy struct {
+	Config
+	rules   Rules
+	apps    map[string]*AppPolicy
+	keys    map[[sha256.Size]byte]apiKeyOwner
+	offered []Channel
+}
+
+type apiKeyOwner struct {
+	app *AppPolicy
+	id  string
+}
+
+// AppPolicy is one app with the defaults and templates that hold for it.
+type AppPolicy struct {
+	App
+	messages *Messages
+	defaults Defaults
+}
+
+// NewPolicy makes a policy of cfg. offered are the channels that have a
+// provider. It fails with the first mistake that [Config.Validate] reports.
+func NewPolicy(cfg Config, offered []Channel) (*Policy, error) {
+	var first error
+	cfg.Validate(func(field, problem string) {
+		if first == nil {
+			first = fmt.Errorf("%s: %s", field, problem)
+		}
+	})
+	if first != nil {
+		return nil, first
+	}
+	cfg.Limits = cfg.Limits.withCooldown(cfg.Defaults.ResendAfter)
+	p := &Policy{
+		Config:  cfg,
+		offered: offered,
+		apps:    map[string]*AppPolicy{},
+		keys:    map[[sha256.Size]byte]apiKeyOwner{},
+		rules: Rules{
+			Cooldown:     cfg.Limits.NumberCooldown.GCRA(),
+			Hour:         cfg.Limits.NumberHour.GCRA(),
+			Day:          cfg.Limits.NumberDay.GCRA(),
+			FailedChecks: cfg.Limits.NumberFailedChecks.GCRA(),
+			Lock:         DefaultLock(),
+		},
+	}
+	for _, a := range cfg.Apps {
+		messages, err := cfg.appMessages(a)
+		if err != nil { // Validate has seen it
+			return nil, err
+		}
+		app := &AppPolicy{App: a, messages: messages, defaults: cfg.Defaults}
+		if a.Country != "" {
+			app.defaults.Country = a.Country
+		}
+		if a.Locale != "" {
+			app.defaults.Locale = a.Locale
+		}
+		p.apps[a.Name] = app
+		for _, k := range a.APIKeys {
+			var sum [sha256.Size]byte
+			_, _ = hex.Decode(sum[:], []byte(k.SHA256)) // Validate has seen it
+			p.keys[sum] = apiKeyOwner{app: app, id: k.ID}
+		}
+	}
+	return p, nil
+}
+
+// Offered are the channels that have a provider.
+func (p *Policy) Offered() []Channel { return p.offered }
+
+// App returns the app called name, or nil.
+func (p *Policy) App(name string) *AppPolicy { return p.apps[name] }
+
+// The form of an API key: "dnw_" and 40 alphanumerics.
+const (
+	APIKeyPrefix = "dnw_"
+	APIKeyLength = len(APIKeyPrefix) + 40
+)
+
+// Authenticate returns whose key this is. Keys are looked up by their SHA-256,
+// so the time it takes says nothing about a key.
+func (p *Policy) Authenticate(key string) (app *AppPolicy, keyID string, ok bool) {
+	if len(key) != APIKeyLength || !strings.HasPrefix(key, APIKeyPrefix) {
+		return nil, "", false
+	}
+	owner, ok := p.keys[sha256.Sum256([]byte(key))]
+	return owner.app, owner.id, ok
+}
+
+// Lookup is how a number is read and what may reach it.
+type Lookup struct {
+	phone.Number
+	Channels map[Channel]phone.Availability
+}
+
+// Lookup reads a number as typed. country is the region of a number without a
+// country code; empty takes the app's.
+func (p *Policy) Lookup(app *AppPolicy, number, country string) (Lookup, error) {
+	n, err := app.parse(number, country, "")
+	if err != nil {
+		return Lookup{}, err
+	}
+	l := Lookup{Number: n, Channels: map[Channel]phone.Availability{}}
+	for _, ch := range []Channel{SMS, Voice} {
+		l.Channels[ch] = p.available(app, n, ch)
+	}
+	return l, nil
+}
+
+func (a *AppPolicy) parse(number, country, extension string) (phone.Number, error) {
+	if country == "" {
+		country = a.defaults.Country
+	} else if country = strings.ToUpper(country); !phone.IsRegion(country) {
+		return phone.Number{}, invalid("country", "country must be an ISO 3166-1 alpha-2 code, such as JP")
+	}
+	n, err := phone.Parse(number, phone.Options{Region: country, Extension: extension, AllowExtension: true})
+	if err != nil {
+		return phone.Number{}, &Error{Code: CodeInvalidNumber, Field: "to", Message: err.Error()}
+	}
+	return n, nil
+}
+
+// available says whether ch may be used for n, and why not: because of the
+// number, of the app, or of this gateway.
+func (p *Policy) available(app *AppPolicy, n phone.Number, ch Channel) phone.Availability {
+	if err := app.admits(n); err != nil {
+		return phone.Availability{Reason: err.Message}
+	}
+	if a := n.Channel(ch); !a.Allowed {
+		return a
+	}
+	if len(app.Channels) > 0 && !slices.Contains(app.Channels, ch) {
+		return phone.Availability{Reason: "This app doesn't offer " + string(ch) + "."}
+	}
+	if !slices.Contains(p.offered, ch) {
+		return phone.Availability{Reason: "This gateway has no provider for " + string(ch) + "."}
+	}
+	return phone.Availability{Allowed: true}
+}
+
+// admits says whether numbers like n are verified at all.
+func (a *AppPolicy) admits(n phone.Number) *Error {
+	if ok, why := n.Verifiable(); !ok {
+		return &Error{Code: CodeNumberNotAllowed, Field: "to", Message: why}
+	}
+	if len(a.Countries) > 0 && !slices.Contains(a.Countries, n.Country) {
+		return &Error{Code: CodeCountryNotAllowed, Field: "to", Message: "This app doesn't serve numbers of this country."}
+	}
+	return nil
+}
+
+// channel decides which channel a request gets.
+func (p *Policy) channel(app *AppPolicy, n phone.Number, asked Channel) (Channel, error) {
+	candidates := []Channel{asked}
+	switch asked {
+	case "", "auto":
+		candidates = []Channel{SMS, Voice}
+	case SMS, Voice:
+	default:
+		return "", invalid("channel", "channel must be auto, sms or voice")
+	}
+	var reasons []string
+	for _, ch := range candidates {
+		a := p.available(app, n, ch)
+		if a.Allowed {
+			return ch, nil
+		}
+		if !slices.Contains(reasons, a.Reason) {
+			reasons = append(reasons, a.Reason)
+		}
+	}
+	return "", &Error{Code: CodeChannelNotAvailable, Field: "channel", Message: strings.Join(reasons, " ")}
+}
+
+// locale decides the language: the request's, the number's country's, the app's.
+func (a *AppPolicy) locale(asked string, n phone.Number) (string, error) {
+	if asked != "" {
+		l, ok := a.messages.Match(asked)
+		if !ok {
+			return "", invalid("locale", "locale must be one of %s", strings.Join(a.messages.Locales(), ", "))
+		}
+		return l, nil
+	}
+	if l, ok := a.messages.ForCountry(n.Country); ok {
+		return l, nil
+	}
+	return a.defaults.Locale, nil
+}
+
+// minutes is a verification's life as a message states it: rounded down, so
+// that it is never over before the message says.
+func (d Defaults) minutes() int { return max(1, int(d.ExpiresIn/time.Minute)) }
+
+// withCooldown gives the cooldown its period.
+func (l Limits) withCooldown(period time.Duration) Limits {
+	if l.NumberCooldown.Period == 0 {
+		l.NumberCooldown.Period = period
+	}
+	return l
+}
+
+// byName returns the limit called name.
+func (l Limits) byName(name ratelimit.Name) ratelimit.Limit {
+	switch name {
+	case ratelimit.NumberCooldown:
+		return l.NumberCooldown
+	case ratelimit.NumberHour:
+		return l.NumberHour
+	case ratelimit.NumberDay:
+		return l.NumberDay
+	case ratelimit.NumberFailedChecks:
+		return l.NumberFailedChecks
+	case ratelimit.ClientAddress:
+		return l.ClientAddress
+	case ratelimit.App:
+		return l.App
+	case ratelimit.APIKey:
+		return l.APIKey
+	}
+	return ratelimit.Limit{}
+}

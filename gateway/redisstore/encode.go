@@ -1,0 +1,156 @@
+package redisstore
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"denwa/gateway"
+	"denwa/providers"
+	"denwa/ratelimit"
+)
+
+// encodeRules renders rules as lib.lua's rules() reads them.
+func encodeRules(r gateway.Rules) string {
+	b := make([]byte, 0, 128)
+	for _, g := range [...]ratelimit.GCRA{r.Cooldown, r.Hour, r.Day, r.FailedChecks} {
+		b = strconv.AppendInt(b, g.Interval.Microseconds(), 10)
+		b = append(b, ' ')
+		b = strconv.AppendInt(b, int64(g.Burst), 10)
+		b = append(b, ' ')
+	}
+	b = strconv.AppendInt(b, int64(r.Lock.After), 10)
+	b = append(b, ' ')
+	b = strconv.AppendInt(b, r.Lock.Base.Microseconds(), 10)
+	b = append(b, ' ')
+	b = strconv.AppendInt(b, r.Lock.Max.Microseconds(), 10)
+	return string(b)
+}
+
+// encodeMeta packs what only Go reads. No part holds a "|".
+func encodeMeta(r gateway.Record) string {
+	return strings.Join([]string{string(r.Mode), r.Country, r.NumberType, r.Locale, r.Purpose, r.Origin, r.AppHash}, "|")
+}
+
+func decodeMeta(text string, r *gateway.Record) {
+	mode, rest, _ := strings.Cut(text, "|")
+	r.Mode = gateway.Mode(mode)
+	for _, field := range [...]*string{&r.Country, &r.NumberType, &r.Locale, &r.Purpose, &r.Origin, &r.AppHash} {
+		*field, rest, _ = strings.Cut(rest, "|")
+	}
+}
+
+// decodeChange reads what lib.lua's reply() wrote.
+func decodeChange(text string, id gateway.ID) (c gateway.Change, err error) {
+	p := parser{rest: text}
+	switch c.Refusal.Reason = gateway.RefusalReason(p.line()); c.Refusal.Reason {
+	case gateway.RefusedNotFound:
+		if p.rest == "" {
+			return c, nil
+		}
+	case gateway.RefusedLimit:
+		if strings.Count(p.rest, "\n") == 2 { // nothing was created
+			c.Refusal.Limit, c.Refusal.Wait = ratelimit.Name(p.line()), p.duration()
+			return c, p.err
+		}
+	case gateway.RefusedNotPending, gateway.RefusedSends, "":
+	}
+	c.Effect = gateway.Effect(p.line())
+	c.Refusal.Limit, c.Refusal.Wait = ratelimit.Name(p.line()), p.duration()
+	c.Now = p.time()
+
+	c.Number.Cooldown = map[gateway.Channel]time.Time{gateway.SMS: p.time(), gateway.Voice: p.time()}
+	c.Number.Hour, c.Number.Day, c.Number.FailedChecks = p.time(), p.time(), p.time()
+	c.Number.Failures, c.Number.LockedUntil = p.int(), p.time()
+
+	r := &c.Record
+	r.ID, r.App = id, p.line()
+	r.Status, r.Channel = gateway.Status(p.line()), gateway.Channel(p.line())
+	decodeMeta(p.line(), r)
+	p.line() // the number's name, of no use outside
+	r.Attempts, r.MaxAttempts, r.Sends, r.MaxSends = p.int(), p.int(), p.int(), p.int()
+	r.CreatedAt, r.ExpiresAt, r.UpdatedAt = p.time(), p.time(), p.time()
+	n := p.int()
+	if p.err != nil || n < 0 || n > len(p.rest) {
+		return c, fmt.Errorf("unreadable reply: %w", p.err)
+	}
+	r.Deliveries = make([]gateway.Delivery, n)
+	for i := range r.Deliveries {
+		r.Deliveries[i] = p.delivery()
+	}
+	sealed := p.int()
+	if p.err != nil || sealed < 0 || sealed > len(p.rest) {
+		return c, fmt.Errorf("unreadable reply: %w", p.err)
+	}
+	r.SealedTo = []byte(p.rest[:sealed])
+	if sealed < len(p.rest) {
+		r.SealedReference = []byte(p.rest[sealed:])
+	}
+	return c, nil
+}
+
+// decodeDue reads one line of expire.lua's answer.
+func decodeDue(line string) gateway.Due {
+	fields := strings.SplitN(line, " ", 4)
+	if len(fields) < 4 {
+		return gateway.Due{}
+	}
+	var r gateway.Record
+	decodeMeta(fields[3], &r)
+	return gateway.Due{
+		ID: gateway.IDFromName(fields[0]), App: fields[1],
+		Channel: gateway.Channel(fields[2]), Country: r.Country,
+	}
+}
+
+// parser takes lines off a text, and remembers the first that it can't read.
+type parser struct {
+	rest string
+	err  error
+}
+
+func (p *parser) line() (line string) {
+	line, p.rest, _ = strings.Cut(p.rest, "\n")
+	return line
+}
+
+func (p *parser) number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil && p.err == nil {
+		p.err = err
+	}
+	return n
+}
+
+func (p *parser) int() int { return int(p.number(p.line())) }
+
+func (p *parser) duration() time.Duration {
+	return time.Duration(p.number(p.line())) * time.Microsecond
+}
+
+func (p *parser) time() time.Time { return p.micros(p.line()) }
+
+// micros is the zero time for 0, as for what was never set.
+func (p *parser) micros(text string) time.Time {
+	n := p.number(text)
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}
+
+// delivery reads provider|channel|segments|at|status|updated.
+func (p *parser) delivery() (d gateway.Delivery) {
+	rest := p.line()
+	field := func() (text string) {
+		text, rest, _ = strings.Cut(rest, "|")
+		return text
+	}
+	d.Provider, d.Channel = field(), gateway.Channel(field())
+	d.Segments = int(p.number(field()))
+	d.At = p.micros(field())
+	d.Status = providers.Status(field())
+	d.UpdatedAt = p.micros(field())
+	return d
+}

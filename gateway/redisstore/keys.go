@@ -1,0 +1,34 @@
+package redisstore
+
+import (
+	"denwa/gateway"
+)
+
+// Every key of this package is built here. "dnw1" is the version of the layout:
+// a release that changes it reads and writes another prefix. What belongs to
+// one number, or to one caller's key, shares a hash tag, two hexadecimal
+// digits, and with it a Redis Cluster slot:
+//
+//	dnw1:{2f}:v:<id>             verification (hash)
+//	dnw1:{2f}:n:<class><number>  what a number's verifications share (hash)
+//	dnw1:{2f}:c:<number>         who proved to hold it lately (string)
+//	dnw1:{2f}:due                pending verifications by expiry (sorted set)
+//	dnw1:{2f}:i:<key>            idempotency key (hash)
+//	dnw1:{2f}:w:<id>             pub/sub channel, not a key: id changed
+//
+// lua/lib.lua documents the values.
+
+const tagDigits = "0123456789abcdef"
+
+// slot is the prefix of all keys with one hash tag.
+func slot(tag byte) string {
+	return "dnw1:{" + string([]byte{tagDigits[tag>>4], tagDigits[tag&15]}) + "}:"
+}
+
+func verificationKey(id gateway.ID) string { return slot(id.Tag()) + "v:" + id.Name() }
+
+func dueKey(tag byte) string { return slot(tag) + "due" }
+
+func idempotencyKey(n gateway.StoreName) string { return slot(n.Tag()) + "i:" + string(n) }
+
+func wakeChannel(id gateway.ID) string { return slot(id.Tag()) + "w:" + id.Name() }

@@ -1,0 +1,11 @@
+-- cancel withdraws a pending verification.
+--
+-- KEYS[1] v:<id>
+-- ARGV 1 now, 2 id, 3 app
+-- Returns reply(): effect 'canceled'.
+local now, id = gcra_now(ARGV[1]), ARGV[2]
+local v, refusal = open(id, ARGV[3], now)
+if not v then return refusal end
+finish(id, 'canceled', now)
+wake(id)
+return reply(now, nil, 'canceled')

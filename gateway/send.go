@@ -1,0 +1,388 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"denwa/gateway/phone"
+	"denwa/providers"
+	"denwa/ratelimit"
+)
+
+// StartRequest is what an app asks for. Empty fields take the app's defaults.
+type StartRequest struct {
+	// To is the number as a person types it.
+	To string
+	// Country is the region of a number without a country code.
+	Country   string
+	Extension string
+	// Channel is sms, voice or auto.
+	Channel Channel
+	Mode    Mode
+	Locale  string
+	Purpose string
+	// ClientIP is the end user's address.
+	ClientIP string
+	// Origin is the domain for WebOTP, AppHash the hash for SMS Retriever.
+	Origin, AppHash string
+	// Reference is the app's own word for its user or request.
+	Reference string
+	// Seed makes the same verification again, see [Idempotency]; nil for a new one.
+	Seed []byte
+}
+
+// maxReference bounds a reference, in bytes.
+const maxReference = 200
+
+// sendTimeout bounds a send after its record was written. The router's own
+// deadlines are shorter.
+const sendTimeout = 45 * time.Second
+
+// Start creates a verification and sends its code. The verification and what it
+// spends of limits are one step; then the providers are asked, whether or not
+// the caller still waits. It fails with delivery_failed, and the verification,
+// if none of them accepted.
+func (s *Service) Start(ctx context.Context, app *AppPolicy, r StartRequest) (*Verification, error) {
+	p := s.Policy()
+	d, err := p.draft(app, r)
+	if err != nil {
+		return nil, err
+	}
+	plan := s.sender.Plan(d.channel, d.to.Country)
+	if plan.First() == "" {
+		return nil, noProvider(d.channel)
+	}
+	number := s.keys.NumberName(d.to.E164)
+	id := s.keys.NewID(number, app.defaults.CodeLength, r.Seed)
+	text, segments, err := d.text(s.keys.Code(id, app.Name))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.spendShared(ctx, p, app, d.clientIP); err != nil {
+		return nil, err
+	}
+	record := Record{
+		ID: id, App: app.Name, Number: number, Party: s.party(app, r, d.clientIP),
+		Mode: d.mode, Country: d.to.Country, NumberType: string(d.to.Type), Locale: d.locale, Purpose: r.Purpose,
+		Origin: r.Origin, AppHash: r.AppHash,
+		SealedTo: s.sealTo(id, d.to),
+	}
+	if r.Reference != "" {
+		record.SealedReference = s.keys.Seal("reference", string(id), []byte(r.Reference))
+	}
+	// From here on the work is finished even if the caller hangs up: half a
+	// start would spend the number's limits for nothing.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer cancel()
+	c, err := s.store.Start(ctx, record, Begin{
+		Channel: d.channel, Provider: plan.First(), Segments: segments, Life: app.defaults.ExpiresIn,
+		MaxAttempts: app.defaults.MaxAttempts, MaxSends: app.defaults.MaxSends,
+	}, p.rules, app.defaults.Retention)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	s.metrics.change(c)
+	if err := s.refused(app, c); err != nil {
+		return nil, err
+	}
+	if c.Effect != EffectCreated { // the same request again: it was sent
+		return s.verification(c, p)
+	}
+	return s.send(ctx, p, c, plan, providers.Message{To: d.to.E164, Text: text, ValidFor: app.defaults.ExpiresIn})
+}
+
+// Resend sends the same code again, by channel, or by the one of the last send
+// if that is empty. It doesn't give back any attempts.
+func (s *Service) Resend(ctx context.Context, app *AppPolicy, id string, channel Channel) (*Verification, error) {
+	vid, err := s.id(id)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.load(ctx, app, vid)
+	if err != nil {
+		return nil, err
+	}
+	if v.Status != Pending {
+		return nil, s.refused(app, Change{Record: Record{State: State{Status: v.Status}}, Refusal: Refusal{Reason: RefusedNotPending}})
+	}
+	p := s.Policy()
+	if channel == "" {
+		channel = v.Channel
+	}
+	d, err := p.again(app, v, channel)
+	if err != nil {
+		return nil, err
+	}
+	plan := s.sender.Plan(d.channel, d.to.Country)
+	if plan.First() == "" {
+		return nil, noProvider(d.channel)
+	}
+	text, segments, err := d.text(s.keys.Code(vid, app.Name))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer cancel()
+	c, err := s.store.Apply(ctx, vid, app.Name, Resend{Channel: d.channel, Provider: plan.First(), Segments: segments}, p.rules)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	s.metrics.change(c)
+	if err := s.refused(app, c); err != nil {
+		return nil, err
+	}
+	return s.send(ctx, p, c, plan, providers.Message{To: d.to.E164, Text: text, ValidFor: c.Record.ExpiresAt.Sub(c.Now)})
+}
+
+// send hands msg to the providers of plan. The first one's delivery is recorded
+// already, as the last of c; each further one is recorded before it is asked.
+func (s *Service) send(ctx context.Context, p *Policy, c Change, plan providers.Plan, msg providers.Message) (*Verification, error) {
+	id, n := c.Record.ID, len(c.Record.Deliveries)
+	msg.Delivery = deliveryName(id, n)
+	var refused error
+	_, _, err := s.sender.Send(ctx, plan, msg, c.Record.Country, func(ctx context.Context, f providers.Failover) (string, error) {
+		next, err := s.store.Apply(ctx, id, c.Record.App, Failover{N: n, Next: f.To}, p.rules)
+		if err != nil {
+			return "", err
+		}
+		s.metrics.change(next)
+		if next.Refusal.Reason != "" {
+			// Approved, canceled or expired meanwhile: nothing more is sent.
+			refused = errors.New("the verification is over")
+			return "", refused
+		}
+		c = next
+		n = len(c.Record.Deliveries)
+		return deliveryName(id, n), nil
+	})
+	v, readErr := s.verification(c, p)
+	if readErr != nil {
+		return nil, readErr
+	}
+	if err != nil && refused == nil {
+		return nil, &Error{
+			Code: CodeDeliveryFailed, Verification: v, Err: err,
+			Message: "no provider accepted the message; the verification stays pending, so try to resend or another channel",
+		}
+	}
+	return v, nil
+}
+
+// spendShared spends the limits that don't live with the number.
+func (s *Service) spendShared(ctx context.Context, p *Policy, app *AppPolicy, client netip.Addr) error {
+	buckets := []ratelimit.Bucket{{Name: ratelimit.App, Limit: p.Limits.App, Key: string(s.keys.PartyName(app.Name, "app", ""))}}
+	if client.IsValid() {
+		buckets = append(buckets, ratelimit.Bucket{
+			Name: ratelimit.ClientAddress, Limit: p.Limits.ClientAddress,
+			Key: string(s.keys.PartyName(app.Name, "address", client.String())),
+		})
+	}
+	decisions, err := s.limits.Spend(ctx, buckets...)
+	if err != nil {
+		return unavailable(err)
+	}
+	for i, d := range decisions {
+		if d.Unchecked != nil {
+			s.log.WarnContext(ctx, "limit not checked, and it fails open", "limit", string(d.Limit), "error", d.Unchecked)
+		}
+		if !d.Allowed {
+			s.metrics.limit(app.Name, d.Limit)
+			return limited(d.Limit, buckets[i].Limit, d.RetryAfter)
+		}
+	}
+	return nil
+}
+
+// party is who proves, for the app, to hold the number: the user that the app
+// refers to, else the address. Who has proved it before has limits of their
+// own, so that a stranger can't use them up.
+func (s *Service) party(app *AppPolicy, r StartRequest, client netip.Addr) StoreName {
+	switch {
+	case r.Reference != "":
+		return s.keys.PartyName(app.Name, "reference", r.Reference)
+	case client.IsValid():
+		return s.keys.PartyName(app.Name, "address", client.String())
+	}
+	return ""
+}
+
+// draft is a send that policy allows.
+type draft struct {
+	app      *AppPolicy
+	to       phone.Number
+	channel  Channel
+	mode     Mode
+	locale   string
+	origin   string
+	appHash  string
+	clientIP netip.Addr
+}
+
+// draft checks a request against the policy.
+func (p *Policy) draft(app *AppPolicy, r StartRequest) (d draft, err error) {
+	if r.To == "" {
+		return d, invalid("to", "to is required: a phone number as a person types it")
+	}
+	if r.ClientIP != "" {
+		if d.clientIP, err = clientAddress(r.ClientIP); err != nil {
+			return d, err
+		}
+	}
+	if len(r.Reference) > maxReference {
+		return d, invalid("reference", "reference has at most %d bytes", maxReference)
+	}
+	if r.Purpose != "" && !slices.Contains(app.Purposes, r.Purpose) {
+		return d, invalid("purpose", "purpose isn't one that this app is configured for")
+	}
+	d.app, d.origin, d.appHash = app, r.Origin, r.AppHash
+	if d.to, err = app.parse(r.To, r.Country, r.Extension); err != nil {
+		return d, err
+	}
+	if refused := app.admits(d.to); refused != nil {
+		return d, refused
+	}
+	if d.channel, err = p.channel(app, d.to, r.Channel); err != nil {
+		return d, err
+	}
+	if d.mode, err = modeFor(d.channel, r.Mode); err != nil {
+		return d, err
+	}
+	d.locale, err = app.locale(r.Locale, d.to)
+	return d, err
+}
+
+// again is the draft of another send of v.
+func (p *Policy) again(app *AppPolicy, v *Verification, asked Channel) (d draft, err error) {
+	d = draft{app: app, mode: v.Mode, locale: app.defaults.Locale, origin: v.Origin, appHash: v.AppHash}
+	if l, ok := app.messages.Match(v.Locale); ok { // it may be gone from the configuration
+		d.locale = l
+	}
+	if d.to, err = phone.Parse(v.To, phone.Options{Extension: v.Extension}); err != nil {
+		return d, err
+	}
+	if d.channel, err = p.channel(app, d.to, asked); err != nil {
+		return d, err
+	}
+	_, err = modeFor(d.channel, d.mode)
+	return d, err
+}
+
+// modeFor is the mode that a channel has.
+func modeFor(ch Channel, asked Mode) (Mode, error) {
+	switch {
+	case ch == SMS && (asked == "" || asked == ModeCode):
+		return ModeCode, nil
+	case ch == Voice && asked == "":
+		return ModeConfirm, nil
+	case ch == Voice && (asked == ModeCode || asked == ModeConfirm || asked == ModeKeyed):
+		return asked, nil
+	case ch == SMS:
+		return "", invalid("mode", "mode must be code for sms")
+	}
+	return "", invalid("mode", "mode must be confirm, code or keyed")
+}
+
+// text is the message with code.
+func (d draft) text(code string) (text string, segments int, err error) {
+	text, segments, err = d.app.messages.SMS(Text{
+		Locale: d.locale, Brand: d.app.Brand, Code: code, Minutes: d.app.defaults.minutes(),
+		Origin: d.origin, AppHash: d.appHash, MaxSegments: d.app.defaults.MaxSegments,
+	})
+	if err != nil {
+		field := "origin"
+		if d.origin == "" {
+			field = "app_hash"
+		}
+		return "", 0, invalid(field, "%v", err)
+	}
+	return text, segments, nil
+}
+
+// clientAddress reads an address; a person has a whole /64 of IPv6.
+func clientAddress(text string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}, invalid("client_ip", "client_ip must be an IPv4 or IPv6 address")
+	}
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		prefix, err := a.Prefix(64)
+		return prefix.Addr(), err
+	}
+	return a, nil
+}
+
+func noProvider(ch Channel) *Error {
+	return &Error{
+		Code: CodeChannelNotAvailable, Field: "channel",
+		Message: "This gateway has no provider for " + string(ch) + " to this country.",
+	}
+}
+
+// sealTo seals a number as "<digits of its calling code><E.164>;<extension>",
+// short enough for a small hash in Redis.
+func (s *Service) sealTo(id ID, n phone.Number) []byte {
+	cc := len(strconv.Itoa(n.CallingCode))
+	return s.keys.Seal("to", string(id), []byte(strconv.Itoa(cc)+n.E164+";"+n.Extension))
+}
+
+// verification is c as its app sees it.
+func (s *Service) verification(c Change, p *Policy) (*Verification, error) {
+	r := &c.Record
+	plain, err := s.keys.Unseal("to", string(r.ID), r.SealedTo)
+	if err != nil {
+		return nil, err
+	}
+	to, extension, _ := strings.Cut(string(plain), ";")
+	digits := int(to[0] - '0')
+	to = to[1:]
+	cc, err := strconv.Atoi(to[1 : 1+digits])
+	if err != nil {
+		return nil, errors.New("read sealed number: not a number")
+	}
+	v := &Verification{
+		ID: r.ID, App: r.App, Status: r.Status, Channel: r.Channel, Mode: r.Mode,
+		To: to, ToMasked: phone.Mask(to, cc), Extension: extension,
+		Country: r.Country, NumberType: r.NumberType, Locale: r.Locale, Purpose: r.Purpose,
+		Origin: r.Origin, AppHash: r.AppHash,
+		Attempts: r.Attempts, MaxAttempts: r.MaxAttempts, Sends: r.Sends, MaxSends: r.MaxSends,
+		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, UpdatedAt: r.UpdatedAt,
+		Deliveries: r.Deliveries,
+	}
+	if v.Status == Pending && !c.Now.Before(v.ExpiresAt) {
+		v.Status, v.UpdatedAt = Expired, v.ExpiresAt // nobody has written it down yet
+	}
+	if len(r.SealedReference) > 0 {
+		reference, err := s.keys.Unseal("reference", string(r.ID), r.SealedReference)
+		if err != nil {
+			return nil, err
+		}
+		v.Reference = string(reference)
+	}
+	if v.Status == Pending {
+		for _, ch := range []Channel{SMS, Voice} {
+			if at := NextSend(r.State, c.Number, p.rules, ch, c.Now); !at.IsZero() {
+				if v.NextSendAt == nil {
+					v.NextSendAt = make(map[Channel]time.Time, 2)
+				}
+				v.NextSendAt[ch] = at
+			}
+		}
+	}
+	return v, nil
+}
+
+// deliveryName names the n-th delivery of id for a carrier: "vf_….1".
+func deliveryName(id ID, n int) string { return string(id) + "." + strconv.Itoa(n) }
+
+// parseDelivery reverses [deliveryName].
+func parseDelivery(name string) (id ID, n int, ok bool) {
+	before, after, found := strings.Cut(name, ".")
+	n, err := strconv.Atoi(after)
+	return ID(before), n, found && err == nil && n > 0
+}

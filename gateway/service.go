@@ -1,0 +1,283 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"denwa/providers"
+	"denwa/ratelimit"
+)
+
+// LimitStore spends limits that instances share and that no script of a
+// [Store] spends; [ratelimit.Store] is one. It fails only where a limit that
+// fails closed couldn't be asked.
+type LimitStore interface {
+	Spend(ctx context.Context, buckets ...ratelimit.Bucket) ([]ratelimit.Decision, error)
+}
+
+// ReceiptMetrics count what becomes of deliveries; [providers.Metrics] does.
+type ReceiptMetrics interface {
+	Receipt(provider string, ch Channel, country string, status providers.Status, sinceAccepted time.Duration)
+}
+
+// Service verifies numbers for apps. It is what the HTTP packages call, and
+// safe for concurrent use.
+//
+// Every method fails with an [*Error] where the caller should see why;
+// anything else is a fault of the gateway.
+type Service struct {
+	store    Store
+	limits   LimitStore
+	sender   Sender
+	keys     *Keyring
+	metrics  *Metrics
+	receipts ReceiptMetrics
+	log      *slog.Logger
+	policy   atomic.Pointer[Policy]
+}
+
+// Parts are what a [Service] is made of.
+type Parts struct {
+	Store    Store
+	Limits   LimitStore
+	Sender   Sender
+	Keys     *Keyring
+	Metrics  *Metrics
+	Receipts ReceiptMetrics
+	Log      *slog.Logger
+}
+
+// NewService returns a service that follows p.
+func NewService(parts Parts, p *Policy) *Service {
+	s := &Service{
+		store: parts.Store, limits: parts.Limits, sender: parts.Sender, keys: parts.Keys,
+		metrics: parts.Metrics, receipts: parts.Receipts, log: parts.Log,
+	}
+	s.SetPolicy(p)
+	return s
+}
+
+// Policy is what the service follows now.
+func (s *Service) Policy() *Policy { return s.policy.Load() }
+
+// SetPolicy makes the service follow p from the next request on.
+func (s *Service) SetPolicy(p *Policy) {
+	s.metrics.expect(p)
+	s.policy.Store(p)
+}
+
+// Lookup says how a number is read and which channels may reach it.
+func (s *Service) Lookup(_ context.Context, app *AppPolicy, number, country string) (Lookup, error) {
+	return s.Policy().Lookup(app, number, country)
+}
+
+// Check tries a code. It is valid at most once. A code that can't be one, by
+// its form, is refused and costs no attempt.
+func (s *Service) Check(ctx context.Context, app *AppPolicy, id, code string) (valid bool, v *Verification, err error) {
+	vid, err := s.id(id)
+	if err != nil {
+		return false, nil, err
+	}
+	typed, err := NormaliseCode(code, vid)
+	if err != nil {
+		return false, nil, err
+	}
+	p := s.Policy()
+	c, err := s.store.Apply(ctx, vid, app.Name, Check{Match: s.keys.CodeMatches(vid, app.Name, typed)}, p.rules)
+	if err != nil {
+		return false, nil, unavailable(err)
+	}
+	s.metrics.change(c)
+	s.metrics.check(app.Name, c)
+	if err := s.refused(app, c); err != nil {
+		return false, nil, err
+	}
+	v, err = s.verification(c, p)
+	return c.Effect == EffectApproved, v, err
+}
+
+// Cancel withdraws a pending verification.
+func (s *Service) Cancel(ctx context.Context, app *AppPolicy, id string) (*Verification, error) {
+	return s.apply(ctx, app, id, Cancel{})
+}
+
+// Get reads a verification.
+func (s *Service) Get(ctx context.Context, app *AppPolicy, id string) (*Verification, error) {
+	vid, err := s.id(id)
+	if err != nil {
+		return nil, err
+	}
+	return s.load(ctx, app, vid)
+}
+
+// Wait reads a verification and, while it is pending, waits up to d for it to
+// change: for its status, or for news of a delivery. It also returns when ctx
+// ends, with what is known.
+func (s *Service) Wait(ctx context.Context, app *AppPolicy, id string, d time.Duration) (*Verification, error) {
+	vid, err := s.id(id)
+	if err != nil {
+		return nil, err
+	}
+	first, err := s.load(ctx, app, vid)
+	if err != nil || first.Status != Pending || d <= 0 {
+		return first, err
+	}
+	changed, stop, err := s.store.Watch(ctx, vid)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	defer stop()
+	over := time.NewTimer(d)
+	defer over.Stop()
+	// The store's clock decides when it expires; look just after.
+	expiry := time.NewTimer(time.Until(first.ExpiresAt) + 50*time.Millisecond)
+	defer expiry.Stop()
+	for {
+		last := false
+		select {
+		case <-ctx.Done():
+			return first, nil
+		case <-changed:
+		case <-expiry.C:
+		case <-over.C:
+			last = true
+		}
+		v, err := s.load(ctx, app, vid)
+		if err != nil {
+			return nil, err
+		}
+		if last || v.Status != Pending || v.UpdatedAt.After(first.UpdatedAt) {
+			return v, nil
+		}
+	}
+}
+
+// Receipt takes a carrier's word on a delivery; it is a [providers.Receiver].
+func (s *Service) Receipt(ctx context.Context, provider string, r providers.Receipt) error {
+	id, n, ok := parseDelivery(r.Delivery)
+	if !ok || !s.keys.Knows(id) {
+		return nil // nothing of ours; repeating it won't change that
+	}
+	c, err := s.store.Apply(ctx, id, "", Report{N: n, Status: r.Status}, s.Policy().rules)
+	if err != nil {
+		return err
+	}
+	if c.Effect != EffectReport {
+		return nil
+	}
+	d := c.Record.Deliveries[n-1]
+	s.receipts.Receipt(provider, d.Channel, c.Record.Country, r.Status, c.Now.Sub(d.At))
+	s.log.InfoContext(ctx, "delivery reported", "verification", string(id), "delivery", n, "provider", provider,
+		"status", string(r.Status), "provider_code", r.Code)
+	return nil
+}
+
+// Ready reports whether the service can work.
+func (s *Service) Ready(ctx context.Context) error { return s.store.Ping(ctx) }
+
+// Limited counts a refusal by a limit that a caller of this package keeps.
+func (s *Service) Limited(app *AppPolicy, limit ratelimit.Name) { s.metrics.limit(app.Name, limit) }
+
+// ExpireEvery ends what is due, until ctx ends. Reading already shows a
+// verification as expired when its time is over; this is for the metrics and
+// for whoever waits without reading.
+func (s *Service) ExpireEvery(ctx context.Context, interval time.Duration) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for failing := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		due, err := s.store.Expire(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		for _, d := range due {
+			s.metrics.finish(d.App, d.Channel, d.Country, Expired)
+		}
+		if err != nil && !failing {
+			s.log.WarnContext(ctx, "ending what is due failed; trying on", "error", err)
+		}
+		failing = err != nil
+	}
+}
+
+// apply does e, which has no further consequences.
+func (s *Service) apply(ctx context.Context, app *AppPolicy, id string, e Event) (*Verification, error) {
+	vid, err := s.id(id)
+	if err != nil {
+		return nil, err
+	}
+	p := s.Policy()
+	c, err := s.store.Apply(ctx, vid, app.Name, e, p.rules)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	s.metrics.change(c)
+	if err := s.refused(app, c); err != nil {
+		return nil, err
+	}
+	return s.verification(c, p)
+}
+
+func (s *Service) load(ctx context.Context, app *AppPolicy, id ID) (*Verification, error) {
+	c, err := s.store.Load(ctx, id, app.Name)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if err := s.refused(app, c); err != nil {
+		return nil, err
+	}
+	return s.verification(c, s.Policy())
+}
+
+// id reads an id. What can't be one is as unknown as any other.
+func (s *Service) id(text string) (ID, error) {
+	if id := ID(text); s.keys.Knows(id) {
+		return id, nil
+	}
+	return "", notFound()
+}
+
+// refused turns a refusal into what the caller sees, and counts limits.
+func (s *Service) refused(app *AppPolicy, c Change) error {
+	switch c.Refusal.Reason {
+	case "":
+		return nil
+	case RefusedNotFound:
+		return notFound()
+	case RefusedNotPending:
+		return &Error{Code: CodeNotPending, Message: "the verification is " + string(c.Record.Status) + "; start a new one"}
+	case RefusedSends:
+		return &Error{
+			Code: CodeRateLimited, Limit: "max_sends",
+			Message: "the verification has used up its sends; start a new one",
+		}
+	case RefusedLimit:
+	}
+	s.metrics.limit(app.Name, c.Refusal.Limit)
+	return limited(c.Refusal.Limit, s.Policy().Limits.byName(c.Refusal.Limit), c.Refusal.Wait)
+}
+
+func notFound() *Error {
+	return &Error{Code: CodeNotFound, Message: "there is no such verification, or it is no longer kept"}
+}
+
+func limited(name ratelimit.Name, l ratelimit.Limit, wait time.Duration) *Error {
+	return &Error{
+		Code: CodeRateLimited, Limit: string(name), Policy: l, RetryAfter: wait,
+		Message: "the limit " + string(name) + " refuses this for now",
+	}
+}
+
+// unavailable is the error for a store that didn't answer.
+func unavailable(err error) *Error {
+	return &Error{
+		Code: CodeUnavailable, RetryAfter: 2 * time.Second, Err: err,
+		Message: "the gateway's store doesn't answer; try again in a moment",
+	}
+}

@@ -1,0 +1,82 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"denwa/providers"
+)
+
+// Record is a verification as a store keeps it. Nothing in it is readable as a
+// number or a code.
+type Record struct {
+	ID  ID
+	App string
+	// Number is what the number is called in the store. Only New has it.
+	Number StoreName
+	// Party is who, for the app, proves to hold the number; empty if unknown.
+	// Only New has it.
+	Party StoreName
+
+	Mode       Mode
+	Country    string
+	NumberType string
+	Locale     string
+	Purpose    string
+	Origin     string // WebOTP domain
+	AppHash    string // SMS Retriever hash
+
+	SealedTo        []byte
+	SealedReference []byte
+
+	State
+}
+
+// Change is what a store answers: the record as it is now and what happened.
+type Change struct {
+	Record  Record
+	Number  NumberState
+	Effect  Effect
+	Refusal Refusal
+	// Now is the store's time.
+	Now time.Time
+}
+
+// Store keeps verifications and what their numbers share. Each method is one
+// atomic step and one round trip, decides as [Transition] does, and is safe for
+// concurrent use. An error means that the store didn't answer: whether it did
+// its work is unknown, and it is never repeated by itself. What is refused is
+// not an error but a [Refusal].
+type Store interface {
+	// Start creates a verification. The Record has no State but that of Begin.
+	// An id that exists for the app is answered as it is, without an effect.
+	Start(ctx context.Context, r Record, e Begin, rules Rules, retention time.Duration) (Change, error)
+	// Apply does e to a verification of app. An empty app is any.
+	Apply(ctx context.Context, id ID, app string, e Event, rules Rules) (Change, error)
+	// Load reads a verification of app.
+	Load(ctx context.Context, id ID, app string) (Change, error)
+	// Expire ends what is due and returns it. Of all instances that ask, one
+	// gets each verification.
+	Expire(ctx context.Context) ([]Due, error)
+	// Watch sends on the channel when id may have changed, on whichever
+	// instance; it may miss nothing but may wake for nothing. Call stop when done.
+	Watch(ctx context.Context, id ID) (changed <-chan struct{}, stop func(), err error)
+	// Ping reports whether the store can be reached.
+	Ping(ctx context.Context) error
+}
+
+// Due is a verification that [Store.Expire] ended.
+type Due struct {
+	ID      ID
+	App     string
+	Channel Channel
+	Country string
+}
+
+// Sender hands messages to providers; [providers.Router] does.
+type Sender interface {
+	Offered() []Channel
+	Plan(ch Channel, country string) providers.Plan
+	Send(ctx context.Context, plan providers.Plan, msg providers.Message, country string,
+		failover func(context.Context, providers.Failover) (delivery string, err error)) (providers.Acceptance, string, error)
+}
