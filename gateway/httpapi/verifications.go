@@ -1,0 +1,169 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"denwa/gateway"
+)
+
+// What the fields of each body are called.
+var (
+	startSchema  = schemaOf[startBody]()
+	checkSchema  = schemaOf[checkBody]()
+	resendSchema = schemaOf[resendBody]()
+	cancelSchema = schemaOf[cancelBody]()
+	lookupSchema = schemaOf[lookupBody]()
+)
+
+// decode reads a body that must be there.
+func (c *call) decode(v any, s schema) error {
+	if len(c.body) == 0 {
+		return refuse("", "the body is empty; send a JSON object")
+	}
+	return c.decodeOptional(v, s)
+}
+
+// decodeOptional reads a body that may be empty.
+func (c *call) decodeOptional(v any, s schema) error {
+	if len(c.body) == 0 {
+		return nil
+	}
+	if err := checkMediaType(c.Request().Header); err != nil {
+		return err
+	}
+	return decode(c.body, v, s)
+}
+
+func (s *Server) start(ctx context.Context, c *call) (int, any, error) {
+	var in startBody
+	if err := c.decode(&in, startSchema); err != nil {
+		return 0, nil, err
+	}
+	if in.To == "" {
+		return 0, nil, refuse("to", "to is required")
+	}
+	v, err := s.o.Verifier.Start(ctx, c.app, gateway.StartRequest{
+		To: in.To, Country: in.Country, Extension: in.Extension,
+		Channel: gateway.Channel(in.Channel), Mode: gateway.Mode(in.Mode),
+		Locale: in.Locale, Purpose: in.Purpose, ClientIP: in.ClientIP,
+		Origin: in.Origin, AppHash: in.AppHash, Reference: in.Reference,
+		Seed: c.seed,
+	})
+	return shown(http.StatusCreated, v, err)
+}
+
+func (s *Server) check(ctx context.Context, c *call) (int, any, error) {
+	var in checkBody
+	if err := c.decode(&in, checkSchema); err != nil {
+		return 0, nil, err
+	}
+	if in.Code == "" {
+		return 0, nil, refuse("code", "code is required")
+	}
+	valid, v, err := s.o.Verifier.Check(ctx, c.app, c.Param("id"), in.Code)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, checkReply{Valid: valid, Verification: verificationOf(v)}, nil
+}
+
+func (s *Server) resend(ctx context.Context, c *call) (int, any, error) {
+	var in resendBody
+	if err := c.decodeOptional(&in, resendSchema); err != nil {
+		return 0, nil, err
+	}
+	v, err := s.o.Verifier.Resend(ctx, c.app, c.Param("id"), gateway.Channel(in.Channel))
+	return shown(http.StatusOK, v, err)
+}
+
+func (s *Server) cancel(ctx context.Context, c *call) (int, any, error) {
+	if err := c.decodeOptional(&cancelBody{}, cancelSchema); err != nil {
+		return 0, nil, err
+	}
+	v, err := s.o.Verifier.Cancel(ctx, c.app, c.Param("id"))
+	return shown(http.StatusOK, v, err)
+}
+
+func (s *Server) show(ctx context.Context, c *call) (int, any, error) {
+	wait, err := waitOf(c.Request().URL.RawQuery)
+	if err != nil {
+		return 0, nil, err
+	}
+	if wait == 0 {
+		v, err := s.o.Verifier.Get(ctx, c.app, c.Param("id"))
+		return shown(http.StatusOK, v, err)
+	}
+	c.route += "?wait"
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	// A gateway that stops lets its waiting clients go: they ask again, and
+	// another instance answers.
+	defer context.AfterFunc(s.draining, stop)() //nolint:contextcheck // draining is the server's life, not the request's.
+	v, err := s.o.Verifier.Wait(waiting, c.app, c.Param("id"), wait)
+	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		v, err = s.o.Verifier.Get(ctx, c.app, c.Param("id"))
+	}
+	return shown(http.StatusOK, v, err)
+}
+
+func (s *Server) lookup(ctx context.Context, c *call) (int, any, error) {
+	var in lookupBody
+	if err := c.decode(&in, lookupSchema); err != nil {
+		return 0, nil, err
+	}
+	if in.Number == "" {
+		return 0, nil, refuse("number", "number is required")
+	}
+	l, err := s.o.Verifier.Lookup(ctx, c.app, in.Number, in.Country)
+	if err != nil {
+		return 0, nil, ofNumber(err)
+	}
+	return http.StatusOK, lookupReplyOf(l), nil
+}
+
+// ofNumber names the field at fault as a lookup does: what the domain calls
+// "to" is "number" there.
+func ofNumber(err error) error {
+	var refused *gateway.Error
+	if !errors.As(err, &refused) || refused.Field != "to" {
+		return err
+	}
+	renamed := *refused
+	renamed.Field = "number"
+	return &renamed
+}
+
+// shown is a verification as a reply.
+func shown(status int, v *gateway.Verification, err error) (int, any, error) {
+	if err != nil {
+		return 0, nil, err
+	}
+	return status, verificationOf(v), nil
+}
+
+// waitOf reads the query of a GET: wait, in whole seconds, or nothing.
+func waitOf(query string) (time.Duration, error) {
+	if query == "" {
+		return 0, nil
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return 0, refuse("", "the query is malformed")
+	}
+	for name := range values {
+		if name != "wait" {
+			return 0, refuse("", "unknown query parameter; this call takes wait")
+		}
+	}
+	seconds, err := strconv.ParseUint(values.Get("wait"), 10, 8)
+	wait := time.Duration(seconds) * time.Second
+	if err != nil || wait > MaxWait || len(values["wait"]) != 1 {
+		return 0, refuse("wait", "wait must be a whole number of seconds, 0 to %d", int(MaxWait.Seconds()))
+	}
+	return wait, nil
+}
