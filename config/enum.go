@@ -1,0 +1,41 @@
+package config
+
+import (
+	"reflect"
+
+	"denwa/gateway/redisstore"
+	"denwa/providers"
+	"denwa/ratelimit"
+)
+
+// enumOf lists the values that a text of type t may have; nil for any. Named
+// text types are finite: a test compares this with their constants.
+func enumOf(t reflect.Type) []string {
+	switch t {
+	case reflect.TypeFor[providers.Channel]():
+		return texts(providers.Channels())
+	case reflect.TypeFor[ratelimit.OnError]():
+		return texts([]ratelimit.OnError{ratelimit.Closed, ratelimit.Open})
+	case reflect.TypeFor[redisstore.Type]():
+		return texts([]redisstore.Type{redisstore.TypeRedis, redisstore.TypeEmbedded})
+	case reflect.TypeFor[LogLevel]():
+		return texts([]LogLevel{LogDebug, LogInfo, LogWarn, LogError})
+	case reflect.TypeFor[LogFormat]():
+		return texts([]LogFormat{LogJSON, LogText})
+	case reflect.TypeFor[ProviderType]():
+		var names []string
+		for _, p := range providerTypes() {
+			names = append(names, string(p.name))
+		}
+		return names
+	}
+	return nil
+}
+
+func texts[T ~string](values []T) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = string(v)
+	}
+	return out
+}
