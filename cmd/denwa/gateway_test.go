@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// command is denwa, to be run as a process of its own, without the settings of
+// whoever runs the tests.
+func command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(exe)
+	c.Args = append([]string{"denwa"}, args...) // TestMain goes by the name
+	c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "DENWA_") })
+	return c
+}
+
+// freeAddress is an address that nothing listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// playground runs "denwa serve" without a configuration and returns its URL.
+// When the test ends, it must stop on SIGTERM with exit code 0.
+func playground(t *testing.T) string {
+	t.Helper()
+	public, admin := freeAddress(t), freeAddress(t)
+	var logs strings.Builder
+	c := command(t, "serve")
+	c.Env = append(c.Env, "DENWA_SERVER_LISTEN="+public, "DENWA_ADMIN_LISTEN="+admin)
+	c.Stderr = &logs
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	t.Cleanup(func() {
+		_ = c.Process.Signal(syscall.SIGTERM) // it may have ended already
+		defer time.AfterFunc(30*time.Second, func() { _ = c.Process.Kill() }).Stop()
+		if err := <-ended; err != nil {
+			t.Errorf("serve ended with %v; its log:\n%s", err, &logs)
+		}
+		for _, private := range []string{"9012345678", "090-1234-5678"} {
+			if strings.Contains(logs.String(), private) {
+				t.Errorf("the log holds the number:\n%s", &logs)
+			}
+		}
+	})
+
+	var why string
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		check := command(t, "healthcheck")
+		check.Env = append(check.Env, "DENWA_ADMIN_LISTEN="+admin)
+		out, err := check.CombinedOutput()
+		if err == nil {
+			return "http://" + public
+		}
+		why = string(out)
+		if len(ended) > 0 {
+			break
+		}
+	}
+	t.Fatalf("the gateway never got ready: %s", why)
+	return ""
+}
+
+// codeSent is the code in the latest message on the phone on the screen.
+func codeSent(t *testing.T, server, number string) string {
+	t.Helper()
+	resp, err := http.Get(server + "/sandbox/api/phones/" + number + "/messages")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var messages []struct{ Text string }
+	if err := json.NewDecoder(resp.Body).Decode(&messages); err != nil || len(messages) == 0 {
+		t.Fatalf("%d messages, %v", len(messages), err)
+	}
+	return regexp.MustCompile(`\b\d{6}\b`).FindString(messages[len(messages)-1].Text)
+}
+
+// verifying is "denwa verify" in the middle of its work.
+type verifying struct {
+	*exec.Cmd
+	keys io.WriteCloser
+	said *bufio.Reader
+	out  strings.Builder
+}
+
+// beginVerify returns when the message is on its way.
+func beginVerify(t *testing.T, server, number string) *verifying {
+	t.Helper()
+	v := &verifying{Cmd: command(t, "verify", number, "--server", server)}
+	v.Stdout = &v.out
+	keys, err := v.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := v.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.keys, v.said = keys, bufio.NewReader(stderr)
+	if err := v.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = v.Process.Kill() }) // mostly it has ended
+	if line, err := v.said.ReadString('\n'); err != nil || !strings.HasPrefix(line, "A code goes to ") {
+		t.Fatalf("verify said %q, %v", line, err)
+	}
+	return v
+}
+
+// want waits for the end.
+func (v *verifying) want(t *testing.T, code int, out string) {
+	t.Helper()
+	rest, err := io.ReadAll(v.said)
+	if err != nil {
+		t.Error(err)
+	}
+	_ = v.Wait() // the exit code tells
+	if got := v.ProcessState.ExitCode(); got != code || v.out.String() != out {
+		t.Errorf("exit code %d, output %q, and it said %q; want %d and %q", got, v.out.String(), rest, code, out)
+	}
+}
+
+// The programs as people run them: a gateway, and a verification of each end.
+func TestPlayground(t *testing.T) {
+	server := playground(t)
+
+	t.Run("right code", func(t *testing.T) {
+		v := beginVerify(t, server, "０９０−１２３４−５６７８")
+		fullWidth := strings.NewReplacer("0", "０", "1", "１", "2", "２", "3", "３", "4", "４")
+		if _, err := io.WriteString(v.keys, fullWidth.Replace(codeSent(t, server, "+819012345678"))+"\n"); err != nil {
+			t.Fatal(err)
+		}
+		v.want(t, exitOK, "approved +81 90-****-5678\n")
+	})
+
+	t.Run("wrong codes", func(t *testing.T) {
+		v := beginVerify(t, server, "080-1234-5678")
+		wrong := "000000"
+		if codeSent(t, server, "+818012345678") == wrong {
+			wrong = "000001"
+		}
+		if _, err := io.WriteString(v.keys, strings.Repeat(wrong+"\n", 5)); err != nil {
+			t.Fatal(err)
+		}
+		v.want(t, exitNo, "failed +81 80-****-5678\n")
+	})
+
+	t.Run("Ctrl-C", func(t *testing.T) {
+		v := beginVerify(t, server, "070-1234-5678")
+		if err := v.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		v.want(t, exitInterrupted, "canceled +81 70-****-5678\n")
+	})
+
+	t.Run("refused", func(t *testing.T) {
+		c := command(t, "verify", "0120-123-456", "--server", server)
+		out, _ := c.CombinedOutput()
+		want := "denwa: This is a toll-free number, which a company answers, not a person (number_not_allowed)\n"
+		if c.ProcessState.ExitCode() != exitUsage || string(out) != want {
+			t.Errorf("exit code %d, output %q; want %d and %q", c.ProcessState.ExitCode(), out, exitUsage, want)
+		}
+	})
+}
+
+// The second gateway on an address says so and has the exit code for it.
+func TestAddressInUse(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := command(t, "serve")
+	c.Env = append(c.Env, "DENWA_SERVER_LISTEN="+l.Addr().String(), "DENWA_ADMIN_LISTEN="+freeAddress(t))
+	out, _ := c.CombinedOutput()
+	if c.ProcessState.ExitCode() != exitListen || !strings.Contains(string(out), "address already in use") {
+		t.Errorf("exit code %d, output %q; want %d", c.ProcessState.ExitCode(), out, exitListen)
+	}
+}
