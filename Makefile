@@ -1,0 +1,110 @@
+# Denwa's build. "make test" needs nothing but Go: it sets up the rest.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup build test test-long lint fmt generate fresh vuln unit fuzz bench clean
+MAKEFLAGS += --no-print-directory
+
+# Tools, at their versions, in a folder that git ignores.
+golangci-lint := .tools/v2.15.0/golangci-lint
+govulncheck   := .tools/v1.9.0/govulncheck
+gotestsum     := .tools/v1.13.0/gotestsum
+
+# How often each test runs, each fuzz target, each benchmark; time is possible
+# too (FUZZ=30s BENCH=1s). Fuzzing is counted here, because a run limited by
+# time fails now and then without a finding: https://go.dev/issue/75804.
+COUNT ?= 1
+FUZZ  ?= 5000x
+BENCH ?= 1x
+
+# The go command and the linter keep their caches below HOME.
+export HOME := $(or $(HOME),$(CURDIR)/.tools/home)
+
+step = @mkdir -p .tools; echo '==> $(1)'
+tests-with = grep -rnoE --include='*_test.go' --exclude-dir='.?*' '^func $(1)[A-Z][A-Za-z0-9_]*' .
+
+help: ## List the targets.
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## Install what the tests need and Debian has.
+	$(call step,set-up)
+	@.ci/setup
+
+build: ## Build bin/denwa.
+	$(call step,build)
+	@go build ./...
+	@go build -o bin/ ./cmd/denwa
+
+test: setup build lint fresh vuln unit fuzz bench ## All of it: set-up, build, lint, tests, a little fuzzing.
+	@cat .tools/result
+
+test-long: ## The tests ten times in other orders, and long fuzzing.
+	@$(MAKE) setup build unit fuzz COUNT=10 FUZZ=1000000x
+
+lint: $(golangci-lint) ## Vet, lint, check formatting and import directions.
+	$(call step,lint)
+	@go vet ./...
+	@$(golangci-lint) run
+
+fmt: $(golangci-lint) ## Format, and mend what the linter can.
+	@$(golangci-lint) fmt
+	@$(golangci-lint) run --fix
+
+generate: ## Write generated files again.
+	@go generate ./...
+
+# Compares the work tree with itself, so it is right with uncommitted changes too.
+checksums = find . \( -path ./.git -o -path ./.tools -o -path ./bin \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum
+direct    = go list -m -f '{{if not (or .Main .Indirect)}}{{.Path}}{{end}}' all | grep . | sort
+
+fresh: ## Check that generated files, go.mod and docs/dependencies.md are up to date.
+	$(call step,generated files and dependencies)
+	@$(checksums) >.tools/before
+	@$(MAKE) generate
+	@$(checksums) >.tools/after
+	@diff .tools/before .tools/after >.tools/changed || { \
+		echo 'These were stale. They are written again: look at them and commit.'; \
+		awk '/^[<>]/ { print "  " $$3 }' .tools/changed | sort -u; exit 1; }
+	@go mod tidy -diff
+	@diff <($(direct)) <(sed -nE 's/^\| `([^`]*)` .*/\1/p' docs/dependencies.md | sort) || { \
+		echo 'The direct dependencies in go.mod (<) and the lines in docs/dependencies.md (>) differ.'; exit 1; }
+
+vuln: $(govulncheck) ## Look for known vulnerabilities in the code that is called.
+	$(call step,vulnerabilities)
+	@timeout 300 $(govulncheck) ./... >.tools/vuln 2>&1 || { \
+		if [ $$? = 124 ] || grep -q 'fetching vulnerabilities' .tools/vuln; \
+		then echo 'not checked: the vulnerability database does not answer'; \
+		else cat .tools/vuln; exit 1; fi; }
+
+unit: $(gotestsum) ## The tests, with the race detector, in random order.
+	$(call step,tests)
+	@$(gotestsum) --format standard-quiet --format-hide-empty-pkg --post-run-command='$(result)' \
+		-- -race -shuffle=on -count=$(COUNT) -timeout=15m ./...
+
+result = bash -c "echo $$((TESTS_TOTAL - TESTS_FAILED - TESTS_SKIPPED)) passed, $$TESTS_FAILED failed, $$TESTS_SKIPPED skipped >.tools/result"
+
+fuzz: ## Run each fuzz target a little.
+	$(call step,fuzz targets for $(FUZZ))
+	@$(call tests-with,Fuzz) | while IFS=: read -r file _ func; do \
+		go test -run='^$$' -fuzz="^$${func#func }$$" -fuzztime=$(FUZZ) -fuzzminimizetime=1000x "$$(dirname "$$file")" \
+			</dev/null >.tools/fuzz 2>&1 || { cat .tools/fuzz; exit 1; }; \
+		echo "ok  $${func#func }"; \
+	done
+
+bench: ## Run each benchmark once; BENCH=1s measures.
+	$(call step,benchmarks for $(BENCH))
+	@go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCH) $$($(call tests-with,Benchmark) | cut -d: -f1 | xargs -n1 dirname | sort -u)
+
+clean: ## Remove what make made.
+	@chmod -Rf u+w .tools || true
+	@rm -rf .tools bin
+
+$(golangci-lint): package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(govulncheck):   package := golang.org/x/vuln/cmd/govulncheck
+$(gotestsum):     package := gotest.tools/gotestsum
+
+.tools/%:
+	$(call step,building $(notdir $@) $(notdir $(@D)))
+	@GOBIN=$(abspath $(@D)) go install $(package)@$(notdir $(@D)) 2>.tools/install || { cat .tools/install; exit 1; }
