@@ -62,7 +62,7 @@ direct    = go list -m -f '{{if not (or .Main .Indirect)}}{{.Path}}{{end}}' all 
 fresh: ## Check that generated files, go.mod and docs/dependencies.md are up to date.
 	$(call step,generated files and dependencies)
 	@$(checksums) >.tools/before
-	@$(MAKE) generate
+	@$(MAKE) generate >.tools/generate 2>&1 || { cat .tools/generate; exit 1; }
 	@$(checksums) >.tools/after
 	@diff .tools/before .tools/after >.tools/changed || { \
 		echo 'These were stale. They are written again: look at them and commit.'; \
@@ -95,7 +95,8 @@ fuzz: ## Run each fuzz target a little.
 
 bench: ## Run each benchmark once; BENCH=1s measures.
 	$(call step,benchmarks for $(BENCH))
-	@go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCH) $$($(call tests-with,Benchmark) | cut -d: -f1 | xargs -n1 dirname | sort -u)
+	@go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCH) $$($(call tests-with,Benchmark) | cut -d: -f1 | xargs -n1 dirname | sort -u) \
+		$(if $(filter 1x,$(BENCH)),>.tools/bench 2>&1 || { cat .tools/bench; exit 1; })
 
 clean: ## Remove what make made.
 	@chmod -Rf u+w .tools || true

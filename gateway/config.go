@@ -104,7 +104,7 @@ func DefaultConfig() Config {
 			NumberFailedChecks: ratelimit.Limit{Burst: 20, Count: 20, Period: 24 * time.Hour, OnError: ratelimit.Closed},
 			ClientAddress:      ratelimit.Limit{Burst: 20, Count: 60, Period: time.Hour, OnError: ratelimit.Closed},
 			App:                ratelimit.Limit{Burst: 1000, Count: 6000, Period: time.Minute, OnError: ratelimit.Closed},
-			APIKey:             ratelimit.Limit{Burst: 500, Count: 500, Period: time.Second, OnError: ratelimit.Closed},
+			APIKey:             ratelimit.Limit{Burst: 2000, Count: 1000, Period: time.Second, OnError: ratelimit.Closed},
 		},
 	}
 }

@@ -93,9 +93,14 @@ func newGateway(t testing.TB, client redis.UniversalClient) *testGateway {
 	return newGatewayWith(t, client, client, func(*gateway.Config) {})
 }
 
-// newGatewayWith may keep limits elsewhere and change the configuration. All
-// gateways of a test have the same master key.
+// newGatewayWith may keep limits elsewhere and change the configuration.
 func newGatewayWith(t testing.TB, client, limits redis.UniversalClient, change func(*gateway.Config)) *testGateway {
+	return newGatewayOf(t, client, limits, nil, change)
+}
+
+// newGatewayOf may have carriers of its own. All gateways of a test have the
+// same master key.
+func newGatewayOf(t testing.TB, client, limits redis.UniversalClient, carriers []providers.Provider, change func(*gateway.Config)) *testGateway {
 	t.Helper()
 	g := &testGateway{
 		t: t, clock: &clock{now: time.Now().Truncate(time.Microsecond)}, log: &safeBuffer{},
@@ -114,8 +119,11 @@ func newGatewayWith(t testing.TB, client, limits redis.UniversalClient, change f
 	t.Cleanup(func() { _ = g.store.Close() })
 	log := slog.New(slog.NewJSONHandler(g.log, nil))
 
-	var carriers []providers.Provider
+	own := carriers != nil
 	for _, name := range []string{"first", "second"} {
+		if own {
+			break
+		}
 		g.phones[name] = sandbox.NewPhones()
 		p, err := sandbox.New(sandbox.Config{Name: name}, g.phones[name], g.receive, log)
 		must(err)

@@ -90,7 +90,10 @@ func (i *Idempotency) Begin(ctx context.Context, app, key string, fingerprint [s
 	t := &Ticket{key: i.keys.PartyName(app, "idempotency", key)}
 	var seed [SeedSize]byte
 	_, _ = rand.Read(seed[:]) // never fails
-	r, err := i.store.Reserve(ctx, t.key, fingerprint[:], seed[:], idempotencyLease, IdempotencyLife)
+	// A plain hash of a short body gives its number or code away to whoever
+	// tries them all, so the store gets it under a key.
+	request := i.keys.PartyName(app, "request", string(fingerprint[:]))
+	r, err := i.store.Reserve(ctx, t.key, []byte(request), seed[:], idempotencyLease, IdempotencyLife)
 	if err != nil {
 		return nil, unavailable(err)
 	}

@@ -121,6 +121,8 @@ func statuses(ch Channel) []Status {
 	switch ch {
 	case SMS:
 		return MessageStatuses()
+	case Voice:
+		return CallStatuses()
 	default:
 		return nil
 	}

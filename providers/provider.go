@@ -29,7 +29,7 @@ func Channels() []Channel { return []Channel{SMS, Voice} }
 // Status is what is known of one delivery.
 type Status string
 
-// Delivery statuses. Messages use Accepted to Failed; calls add their own.
+// Delivery statuses. Messages use these; calls add their own.
 const (
 	// Accepted: handed to the provider; no receipt has come.
 	Accepted Status = "accepted"
@@ -58,12 +58,15 @@ func (s Status) Rank() int {
 	switch s {
 	case Accepted:
 		return 1
-	case Sent:
+	case Sent, Ringing:
 		return 2
-	case Undelivered, Failed, Expired:
+	case Answered:
 		return 3
-	case Delivered:
+	case Undelivered, Failed, Expired,
+		Confirmed, Denied, NoInput, WrongInput, HungUp, Machine, Busy, NoAnswer, Declined, Unreachable:
 		return 4
+	case Delivered:
+		return 5
 	}
 	return 0
 }
@@ -92,7 +95,7 @@ type Acceptance struct {
 
 // Receipt tells what became of a delivery after it was accepted.
 type Receipt struct {
-	// Delivery is the name given in [Message].
+	// Delivery is the name given in [Message] or [Call].
 	Delivery string
 	// Status is never Accepted.
 	Status Status
@@ -102,8 +105,8 @@ type Receipt struct {
 
 // Provider is one account at one carrier, safe for concurrent use.
 //
-// A provider that sends messages is also a [Messenger]. One that has carriers
-// calling back is also a [Callbacks].
+// A provider that sends messages is also a [Messenger], one that calls phones a
+// [Caller]. One that has carriers calling back is also a [Callbacks].
 type Provider interface {
 	// Name is the operator's name for it: [a-z0-9-], at most 32 bytes,
 	// unique in a configuration, and a metric label.
@@ -127,6 +130,9 @@ func Serves(p Provider, ch Channel) bool {
 	switch ch {
 	case SMS:
 		_, ok := p.(Messenger)
+		return ok
+	case Voice:
+		_, ok := p.(Caller)
 		return ok
 	default:
 		return false

@@ -157,3 +157,20 @@ func (r *Router) Send(ctx context.Context, plan Plan, msg Message, country strin
 			return m.SendMessage(ctx, msg)
 		})
 }
+
+// Call hands c to the providers of plan until one takes it, as [Router.Send]
+// does with a message. An ambiguous failure goes on to the next provider too:
+// the phone may then ring twice, for one verification.
+func (r *Router) Call(ctx context.Context, plan Plan, c Call, country string,
+	failover func(ctx context.Context, f Failover) (delivery string, err error),
+) (Acceptance, string, error) {
+	return r.send(ctx, plan, c.Delivery, country, failover,
+		func(ctx context.Context, p Provider, delivery string) (Acceptance, error) {
+			caller, ok := p.(Caller)
+			if !ok {
+				return Acceptance{}, errNoCaller
+			}
+			c.Delivery = delivery
+			return caller.PlaceCall(ctx, c)
+		})
+}

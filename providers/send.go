@@ -21,6 +21,7 @@ var (
 	errRate        = errors.New("its rate leaves no time for this call")
 	errNoProvider  = errors.New("no route leads to this country")
 	errNoMessenger = &Error{Kind: Unavailable, Err: errors.New("the provider sends no messages")}
+	errNoCaller    = &Error{Kind: Unavailable, Err: errors.New("the provider places no calls")}
 )
 
 // ask is one call of one provider.

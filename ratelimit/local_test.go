@@ -68,10 +68,23 @@ func TestLocalConcurrent(t *testing.T) {
 			}
 		})
 	}
-	wg.Go(func() { l.SetLimit(Limit{Burst: 10, Count: 10, Period: 24 * time.Hour, OnError: Open}) })
 	wg.Wait()
 	if allowed.Load() != 10 {
 		t.Errorf("%d allowed, want 10", allowed.Load())
+	}
+	// A new limit may come in between: each of the two lets ten through.
+	allowed.Store(0)
+	for range 200 {
+		wg.Go(func() {
+			if l.Allow("k2").Allowed {
+				allowed.Add(1)
+			}
+		})
+	}
+	wg.Go(func() { l.SetLimit(Limit{Burst: 10, Count: 10, Period: 24 * time.Hour}) })
+	wg.Wait()
+	if n := allowed.Load(); n < 10 || n > 20 {
+		t.Errorf("%d allowed, want 10 to 20", n)
 	}
 }
 

@@ -112,7 +112,7 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 		Config: c.Server, Admin: c.Admin,
 		Verifier: a.service, Idempotency: gateway.NewIdempotency(store, keys),
 		Authenticate: func(key string) (*gateway.AppPolicy, string, bool) { return a.service.Policy().Authenticate(key) },
-		KeyRate:      a.keyRate,
+		KeyRate:      a.keyRate, Limited: a.service.Limited,
 		KeyLimit:     func() ratelimit.Limit { return a.service.Policy().Limits.APIKey },
 		Callbacks:    carriers.callbacks, Mounts: carriers.mounts,
 		Ready: map[string]func(context.Context) error{"store": a.service.Ready},

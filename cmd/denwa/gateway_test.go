@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -42,28 +43,73 @@ func freeAddress(t *testing.T) string {
 }
 
 // playground runs "denwa serve" without a configuration and returns its URL.
-// When the test ends, it must stop on SIGTERM with exit code 0.
 func playground(t *testing.T) string {
 	t.Helper()
+	return serving(t).server
+}
+
+// running is "denwa serve", ready.
+type running struct {
+	*exec.Cmd
+	server, admin string // URLs
+	logs          *lockedBuffer
+	stopping      bool // SIGTERM was sent
+}
+
+// stop sends SIGTERM. The end of the test waits for the end of the process.
+func (r *running) stop(t *testing.T) {
+	t.Helper()
+	r.stopping = true // a second signal would end it at once
+	if err := r.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lockedBuffer is an output that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+// Write implements [io.Writer].
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// serving runs "denwa serve" with args. When the test ends, it must stop on
+// SIGTERM with exit code 0.
+func serving(t *testing.T, args ...string) *running {
+	t.Helper()
 	public, admin := freeAddress(t), freeAddress(t)
-	var logs strings.Builder
-	c := command(t, "serve")
+	logs := &lockedBuffer{}
+	c := command(t, append([]string{"serve"}, args...)...)
 	c.Env = append(c.Env, "DENWA_SERVER_LISTEN="+public, "DENWA_ADMIN_LISTEN="+admin)
-	c.Stderr = &logs
+	c.Stderr = logs
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
+	r := &running{Cmd: c, server: "http://" + public, admin: "http://" + admin, logs: logs}
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
 	t.Cleanup(func() {
-		_ = c.Process.Signal(syscall.SIGTERM) // it may have ended already
+		if !r.stopping {
+			_ = c.Process.Signal(syscall.SIGTERM) // it may have ended already
+		}
 		defer time.AfterFunc(30*time.Second, func() { _ = c.Process.Kill() }).Stop()
 		if err := <-ended; err != nil {
-			t.Errorf("serve ended with %v; its log:\n%s", err, &logs)
+			t.Errorf("serve ended with %v; its log:\n%s", err, logs)
 		}
 		for _, private := range []string{"9012345678", "090-1234-5678"} {
 			if strings.Contains(logs.String(), private) {
-				t.Errorf("the log holds the number:\n%s", &logs)
+				t.Errorf("the log holds the number:\n%s", logs)
 			}
 		}
 	})
@@ -74,7 +120,7 @@ func playground(t *testing.T) string {
 		check.Env = append(check.Env, "DENWA_ADMIN_LISTEN="+admin)
 		out, err := check.CombinedOutput()
 		if err == nil {
-			return "http://" + public
+			return r
 		}
 		why = string(out)
 		if len(ended) > 0 {
@@ -82,7 +128,7 @@ func playground(t *testing.T) string {
 		}
 	}
 	t.Fatalf("the gateway never got ready: %s", why)
-	return ""
+	return nil
 }
 
 // codeSent is the code in the latest message on the phone on the screen.

@@ -24,6 +24,7 @@ func (s *Server) authenticate(c *call) error {
 	}
 	c.app, c.keyID = app, keyID
 	if d := s.o.KeyRate.Allow(app.Name + "/" + keyID); !d.Allowed {
+		s.o.Limited(app, d.Limit)
 		return &gateway.Error{
 			Code: gateway.CodeRateLimited, Message: "too many requests with this API key",
 			Limit: string(d.Limit), Policy: s.o.KeyLimit(), RetryAfter: d.RetryAfter,

@@ -279,6 +279,7 @@ func newServer(tb testing.TB, change func(*httpapi.Options)) *httpapi.Server {
 			return app, "k1", ok
 		},
 		KeyRate:  unlimited{},
+		Limited:  func(*gateway.AppPolicy, ratelimit.Name) {},
 		KeyLimit: func() ratelimit.Limit { return ratelimit.Limit{Burst: 5, Count: 5, Period: time.Second} },
 		Log:      slog.New(slog.DiscardHandler), Registerer: reg, Gatherer: reg,
 	}

@@ -1,5 +1,7 @@
 package httpapi
 
+//go:generate go test -run=^TestErrorsDocIsCurrent$ -update .
+
 import (
 	"context"
 	"encoding/json"

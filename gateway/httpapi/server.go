@@ -64,6 +64,8 @@ type Options struct {
 	// Authenticate returns the app and the name of an API key.
 	Authenticate func(key string) (app *gateway.AppPolicy, keyID string, ok bool)
 	KeyRate      KeyRate
+	// Limited counts a request that KeyRate refused.
+	Limited func(app *gateway.AppPolicy, limit ratelimit.Name)
 	// KeyLimit returns the limit that KeyRate holds to, for the reply.
 	KeyLimit func() ratelimit.Limit
 

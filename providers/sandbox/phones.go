@@ -103,7 +103,7 @@ func (p *Phones) arrive(msg providers.Message) (id string, at time.Time) {
 	p.last++
 	m := &message{
 		ID: "sms-" + strconv.Itoa(p.last), Delivery: msg.Delivery, Text: msg.Text,
-		At: time.Now().UTC(), Status: providers.Accepted,
+		At: time.Now().UTC().Truncate(time.Millisecond), Status: providers.Accepted,
 	}
 	if len(ph.messages) == maxMessages {
 		delete(p.ids, ph.messages[0].ID)
