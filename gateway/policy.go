@@ -3,6 +3,7 @@ package gateway
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -132,7 +133,12 @@ func (a *AppPolicy) parse(number, country, extension string) (phone.Number, erro
 	}
 	n, err := phone.Parse(number, phone.Options{Region: country, Extension: extension, AllowExtension: true})
 	if err != nil {
-		return phone.Number{}, &Error{Code: CodeInvalidNumber, Field: "to", Message: err.Error()}
+		field := "to"
+		var why *phone.Error
+		if extension != "" && errors.As(err, &why) && why.Reason == phone.BadExtension {
+			field = "extension"
+		}
+		return phone.Number{}, &Error{Code: CodeInvalidNumber, Field: field, Message: err.Error()}
 	}
 	return n, nil
 }

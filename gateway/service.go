@@ -160,7 +160,7 @@ func (s *Service) Receipt(ctx context.Context, provider string, r providers.Rece
 	if !ok || !s.keys.Knows(id) {
 		return nil // nothing of ours; repeating it won't change that
 	}
-	c, err := s.store.Apply(ctx, id, "", Report{N: n, Status: r.Status}, s.Policy().rules)
+	c, err := s.store.Apply(ctx, id, "", Report{N: n, Provider: provider, Status: r.Status}, s.Policy().rules)
 	if err != nil {
 		return err
 	}
@@ -253,15 +253,22 @@ func (s *Service) refused(app *AppPolicy, c Change) error {
 	case RefusedNotPending:
 		return &Error{Code: CodeNotPending, Message: "the verification is " + string(c.Record.Status) + "; start a new one"}
 	case RefusedSends:
+		s.metrics.limit(app.Name, LimitSends)
+		r := &c.Record
 		return &Error{
-			Code: CodeRateLimited, Limit: "max_sends",
-			Message: "the verification has used up its sends; start a new one",
+			Code: CodeRateLimited, Limit: string(LimitSends),
+			Policy:     ratelimit.Limit{Burst: r.MaxSends, Count: r.MaxSends, Period: r.ExpiresAt.Sub(r.CreatedAt)},
+			RetryAfter: r.ExpiresAt.Sub(c.Now), // then it is over, and a new one may begin
+			Message:    "the verification has used up its sends; start a new one",
 		}
 	case RefusedLimit:
 	}
 	s.metrics.limit(app.Name, c.Refusal.Limit)
 	return limited(c.Refusal.Limit, s.Policy().Limits.byName(c.Refusal.Limit), c.Refusal.Wait)
 }
+
+// LimitSends is the limit of sends of one verification, defaults.max_sends.
+const LimitSends ratelimit.Name = "max_sends"
 
 func notFound() *Error {
 	return &Error{Code: CodeNotFound, Message: "there is no such verification, or it is no longer kept"}

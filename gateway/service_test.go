@@ -474,3 +474,15 @@ func TestSharedLimits(t *testing.T) {
 }
 
 var sixDigits = regexp.MustCompile(`[0-9]{6}`)
+
+// TestExtensionIsAtFault: a bad extension isn't blamed on the number.
+func TestExtensionIsAtFault(t *testing.T) {
+	each(t, func(t *testing.T, client redis.UniversalClient) {
+		g := newGateway(t, client)
+		_, err := g.Start(t.Context(), g.app("portal"), gateway.StartRequest{To: "03-1234-5678", Extension: "12345678901"})
+		var refused *gateway.Error
+		if !errors.As(err, &refused) || refused.Code != gateway.CodeInvalidNumber || refused.Field != "extension" {
+			t.Errorf("a long extension: %+v", err)
+		}
+	})
+}

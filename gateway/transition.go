@@ -97,10 +97,11 @@ type (
 		N    int
 		Next string
 	}
-	// Report is a carrier's word on delivery N (from 1).
+	// Report is a provider's word on delivery N (from 1), which it must have made.
 	Report struct {
-		N      int
-		Status providers.Status
+		N        int
+		Provider string
+		Status   providers.Status
 	}
 	// Cancel withdraws the verification.
 	Cancel struct{}
@@ -345,7 +346,7 @@ func (o Outcome) failover(e Failover, now time.Time) Outcome {
 // report applies a receipt, also after the verification ended: it still tells
 // how the carrier does.
 func (o Outcome) report(e Report, now time.Time) Outcome {
-	if e.N < 1 || e.N > len(o.State.Deliveries) {
+	if e.N < 1 || e.N > len(o.State.Deliveries) || o.State.Deliveries[e.N-1].Provider != e.Provider {
 		return o.refuse(RefusedNotFound)
 	}
 	return o.setStatus(e.N, e.Status, now)

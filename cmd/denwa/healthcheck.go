@@ -27,8 +27,8 @@ func newHealthcheckCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "healthcheck [--url URL]",
 		Short: "Ask a gateway whether it is ready",
-		Long: `Asks the admin listener whether the gateway is ready: its store answers, and
-each configured channel has a provider that works. Exits 0 if it is, 1 if not.
+		Long: `Asks the admin listener whether the gateway is ready: its store answers, and it
+isn't about to stop. Exits 0 if it is, 1 if not.
 
 Without --url it asks DENWA_ADMIN_LISTEN, else ` + defaultAdminListen + `, so that a
 container image can use it as its health check as it is.`,

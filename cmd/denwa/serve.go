@@ -56,6 +56,7 @@ func serve(ctx context.Context, path string, out, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
+	playground := path == ""
 	log := slog.New(httpapi.LogHandler(c.Log.Handler(logs)))
 
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
@@ -68,7 +69,7 @@ func serve(ctx context.Context, path string, out, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if path == "" {
+	if playground {
 		fmt.Fprint(out, playgroundBanner(a.public.Addr(), a.admin.Addr()))
 	}
 	log.InfoContext(ctx, "listening", "public", a.public.Addr().String(), "admin", a.admin.Addr().String(),
@@ -83,6 +84,9 @@ func serve(ctx context.Context, path string, out, logs io.Writer) error {
 			case <-hup:
 			}
 			next, err := load()
+			if err == nil && playground {
+				next.Keys = c.Keys // made anew by each load
+			}
 			if err == nil {
 				err = a.reload(ctx, next)
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
@@ -131,7 +132,11 @@ func Connect(c Config) (client redis.UniversalClient, closer func() error, err e
 // newClient sets what holds for every client. Nothing is retried: a script
 // whose answer was lost may have run, and running it again would count a check
 // twice.
+//
+// go-redis would write to stderr in a form of its own, a line for each failed
+// dial. What fails is returned as well, and logged by whoever asked.
 func newClient(o *redis.UniversalOptions) redis.UniversalClient {
+	logging.Disable()
 	o.MaxRetries = -1
 	o.DialerRetries = 1
 	o.ContextTimeoutEnabled = true

@@ -59,18 +59,13 @@ func decodeChange(text string, id gateway.ID) (c gateway.Change, err error) {
 	c.Effect = gateway.Effect(p.line())
 	c.Refusal.Limit, c.Refusal.Wait = ratelimit.Name(p.line()), p.duration()
 	c.Now = p.time()
-
-	c.Number.Cooldown = map[gateway.Channel]time.Time{gateway.SMS: p.time(), gateway.Voice: p.time()}
-	c.Number.Hour, c.Number.Day, c.Number.FailedChecks = p.time(), p.time(), p.time()
-	c.Number.Failures, c.Number.LockedUntil = p.int(), p.time()
-
+	c.Number = p.numberState()
 	r := &c.Record
 	r.ID, r.App = id, p.line()
 	r.Status, r.Channel = gateway.Status(p.line()), gateway.Channel(p.line())
+	r.Attempts, r.Sends, r.UpdatedAt = p.int(), p.int(), p.time()
+	p.fixed(r)
 	decodeMeta(p.line(), r)
-	p.line() // the number's name, of no use outside
-	r.Attempts, r.MaxAttempts, r.Sends, r.MaxSends = p.int(), p.int(), p.int(), p.int()
-	r.CreatedAt, r.ExpiresAt, r.UpdatedAt = p.time(), p.time(), p.time()
 	n := p.int()
 	if p.err != nil || n < 0 || n > len(p.rest) {
 		return c, fmt.Errorf("unreadable reply: %w", p.err)
@@ -138,6 +133,34 @@ func (p *parser) micros(text string) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(n).UTC()
+}
+
+// word takes one word off a line.
+func word(line *string) (w string) {
+	w, *line, _ = strings.Cut(*line, " ")
+	return w
+}
+
+// numberState reads a number's value; an empty line is a number never seen.
+func (p *parser) numberState() (n gateway.NumberState) {
+	line := p.line()
+	if line == "" {
+		return n
+	}
+	sms, voice := p.micros(word(&line)), p.micros(word(&line))
+	n.Cooldown = map[gateway.Channel]time.Time{gateway.SMS: sms, gateway.Voice: voice}
+	n.Hour, n.Day, n.FailedChecks = p.micros(word(&line)), p.micros(word(&line)), p.micros(word(&line))
+	n.Failures = int(p.number(word(&line)))
+	n.LockedUntil = p.micros(word(&line))
+	return n
+}
+
+// fixed reads what is set once: field f of lib.lua.
+func (p *parser) fixed(r *gateway.Record) {
+	line := p.line()
+	word(&line) // the number's name, of no use outside
+	r.MaxAttempts, r.MaxSends = int(p.number(word(&line))), int(p.number(word(&line)))
+	r.CreatedAt, r.ExpiresAt = p.micros(word(&line)), p.micros(word(&line))
 }
 
 // delivery reads provider|channel|segments|at|status|updated.

@@ -10,7 +10,7 @@ import (
 // digits, and with it a Redis Cluster slot:
 //
 //	dnw1:{2f}:v:<id>             verification (hash)
-//	dnw1:{2f}:n:<class><number>  what a number's verifications share (hash)
+//	dnw1:{2f}:n:<class><number>  what a number's verifications share (string)
 //	dnw1:{2f}:c:<number>         who proved to hold it lately (string)
 //	dnw1:{2f}:due                pending verifications by expiry (sorted set)
 //	dnw1:{2f}:i:<key>            idempotency key (hash)

@@ -87,7 +87,7 @@ func (h *history) run() {
 			h.apply(t, gateway.Failover{N: rapid.IntRange(0, 4).Draw(t, "n"), Next: rapid.SampledFrom([]string{"", "next"}).Draw(t, "next")})
 		},
 		"report": func(t *rapid.T) {
-			h.apply(t, gateway.Report{N: rapid.IntRange(0, 4).Draw(t, "n"), Status: rapid.SampledFrom(providers.MessageStatuses()).Draw(t, "status")})
+			h.apply(t, gateway.Report{N: rapid.IntRange(0, 4).Draw(t, "n"), Provider: rapid.SampledFrom([]string{"first", "next", "again"}).Draw(t, "provider"), Status: rapid.SampledFrom(providers.MessageStatuses()).Draw(t, "status")})
 		},
 		"cancel": func(t *rapid.T) {
 			if rapid.IntRange(0, 3).Draw(t, "really") == 0 {

@@ -8,7 +8,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -72,7 +71,7 @@ func (s *Store) Apply(ctx context.Context, id gateway.ID, app string, event gate
 	case gateway.Failover:
 		return s.run(ctx, opFailover, id, keys, s.now(), name, app, e.N, e.Next)
 	case gateway.Report:
-		return s.run(ctx, opReport, id, keys, s.now(), name, e.N, string(e.Status))
+		return s.run(ctx, opReport, id, keys, s.now(), name, e.N, e.Provider, string(e.Status))
 	case gateway.Cancel:
 		return s.run(ctx, opCancel, id, keys, s.now(), name, app)
 	}
@@ -118,7 +117,10 @@ func (s *Store) Expire(ctx context.Context) (due []gateway.Due, err error) {
 	for _, cmd := range cmds {
 		text, cmdErr := cmd.Text()
 		if cmdErr != nil {
-			err = errors.Join(err, cmdErr)
+			// One of them stands for all: without Redis each tag has the same.
+			if err == nil {
+				err = cmdErr
+			}
 			continue
 		}
 		for line := range strings.Lines(text) {

@@ -38,6 +38,7 @@ func (h *hub) watch(ctx context.Context, channel string) (<-chan struct{}, func(
 	changed := make(chan struct{}, 1)
 	if h.waiters[channel] == nil {
 		if err := h.pubsub.Subscribe(ctx, channel); err != nil {
+			h.forget(channel) //nolint:contextcheck // this must work when the waiter's context is over.
 			return nil, nil, err
 		}
 		h.waiters[channel] = map[chan struct{}]struct{}{}
@@ -55,10 +56,22 @@ func (h *hub) unwatch(channel string, changed chan struct{}) {
 	delete(h.waiters[channel], changed)
 	if len(h.waiters[channel]) == 0 && h.waiters[channel] != nil {
 		delete(h.waiters, channel)
+		if h.pubsub == nil { // closed already
+			return
+		}
 		// Failing leaves a subscription that nobody listens to until the next
 		// reconnection; go-redis has taken it off its list.
 		_ = h.pubsub.Unsubscribe(context.Background(), channel)
 	}
+}
+
+// forget takes a channel that couldn't be subscribed off go-redis's list, which
+// keeps it for the next connection, and would keep every one that was tried
+// while Redis was down. Its context is over, so that it doesn't dial for that.
+func (h *hub) forget(channel string) {
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = h.pubsub.Unsubscribe(over, channel)
 }
 
 func (h *hub) receive(pubsub *redis.PubSub, finished chan struct{}) {

@@ -4,8 +4,8 @@
 -- ARGV 1 now, 2 id, 3 app
 -- Returns reply(): effect 'canceled'.
 local now, id = gcra_now(ARGV[1]), ARGV[2]
-local v, refusal = open(id, ARGV[3], now)
-if not v then return refusal end
-finish(id, 'canceled', now)
+local v, n = open(id, ARGV[3], now)
+if not v then return n end
+finish(v, id, 'canceled', now)
 wake(id)
-return reply(now, nil, 'canceled')
+return reply(v, n, now, nil, 'canceled')

@@ -2,22 +2,22 @@
 --
 -- Keys (built in keys.go; all of one script share the hash tag, so one slot):
 --   v:<id>      hash, a verification
---   n:<class><number>  hash, what the number's verifications share; class is
+--   n:<class><number>  string, what the number's verifications share; class is
 --               "c" for parties that have proved before to hold it, else "u"
 --   c:<number>  string, the last parties that proved it, 16 characters each
 --   due         sorted set, pending ids by when they expire (microseconds)
--- A verification names its number (field k), so an id is enough to find both:
--- n: and c: keys are derived here rather than passed in KEYS. Cluster allows
--- that, because the slot is the same.
+-- A verification names its number, so an id is enough to find both: n: and c:
+-- keys are derived here rather than passed in KEYS. Cluster allows that,
+-- because the slot is the same.
 --
--- Fields of a verification. Everything is set once but s, c, n, x, q, up, d*:
---   a app, s status, c channel, m what only Go reads, k class and number,
---   y party, n attempts, N max attempts, x sends, X max sends,
---   cr created, ex expires, up updated, q deliveries,
---   d<i> provider|channel|segments|at|status|updated, t sealed number,
---   r sealed reference
--- Fields of a number: s and v (cooldown of sms and voice), h, d, f (hour, day,
--- failed checks): arrival times; n failures in a row; l locked until.
+-- Fields of a verification:
+--   a app, s status, c channel, n attempts, x sends, up updated,
+--   f "<class and number> <max attempts> <max sends> <created> <expires> <party or ->",
+--   m what only Go reads, t sealed number, r sealed reference,
+--   q deliveries, d<i> provider|channel|segments|at|status|updated
+-- A number's value is "<sms> <voice> <hour> <day> <failed> <failures> <locked>":
+-- arrival times of the cooldowns and limits, wrong codes in a row, and until
+-- when it is locked.
 --
 -- Times are integers of microseconds. They stay below 2^53, so Lua's numbers
 -- hold them; tostring() would not, hence int().
@@ -31,8 +31,9 @@ local PARTIES, PARTY_LENGTH = 4, 16
 local DUE_MEMORY = 24 * 3600 * 1000            -- ms; no verification lives longer
 
 local RANK = {accepted = 1, sent = 2, undelivered = 3, failed = 3, expired = 3, delivered = 4}
-local COOLDOWN = {sms = 's', voice = 'v'}
-local NUMBER_FIELDS = {'s', 'v', 'h', 'd', 'f', 'n', 'l'}
+
+-- Places in a number's state.
+local SMS, VOICE, HOUR, DAY, FAILED, FAILURES, LOCKED = 1, 2, 3, 4, 5, 6, 7
 
 local slot = string.match(KEYS[1], '^.-}:')
 
@@ -41,47 +42,48 @@ local function int(n) return string.format('%.0f', n) end
 -- Rules come as "interval burst" for cooldown, hour, day and failed checks, then
 -- "after base max" for the lock.
 local function rules(text)
-  local r = {}
-  for n in string.gmatch(text, '%d+') do r[#r + 1] = tonumber(n) end
+  local ci, cb, hi, hb, di, db, fi, fb, la, lb, lm = string.match(text,
+    '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
   return {
-    cooldown = {r[1], r[2]}, hour = {r[3], r[4]}, day = {r[5], r[6]}, failed = {r[7], r[8]},
-    lock_after = r[9], lock_base = r[10], lock_max = r[11],
+    cooldown_interval = tonumber(ci), cooldown_burst = tonumber(cb),
+    hour_interval = tonumber(hi), hour_burst = tonumber(hb),
+    day_interval = tonumber(di), day_burst = tonumber(db),
+    failed_interval = tonumber(fi), failed_burst = tonumber(fb),
+    lock_after = tonumber(la), lock_base = tonumber(lb), lock_max = tonumber(lm),
   }
 end
 
-local function number_key(k) return slot .. 'n:' .. k end
+-- A number's state is {k = class and number, text = as stored, [1..7] = parsed}.
+local function load_number(k) return {k = k, text = redis.call('GET', slot .. 'n:' .. k) or ''} end
 
-local function load_number(k)
-  local values = redis.call('HMGET', number_key(k), unpack(NUMBER_FIELDS))
-  local n = {}
-  for i, f in ipairs(NUMBER_FIELDS) do n[f] = tonumber(values[i] or nil) end
+local function parse_number(n)
+  local s, v, h, d, f, failures, l = string.match(n.text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+  n[SMS], n[VOICE], n[HOUR], n[DAY] = tonumber(s or 0), tonumber(v or 0), tonumber(h or 0), tonumber(d or 0)
+  n[FAILED], n[FAILURES], n[LOCKED] = tonumber(f or 0), tonumber(failures or 0), tonumber(l or 0)
   return n
 end
 
 -- save_number writes n and lets it be forgotten when nothing in it matters any more.
-local function save_number(k, n, now)
-  local key, args, last = number_key(k), {}, now
-  for _, f in ipairs(NUMBER_FIELDS) do
-    if n[f] then
-      args[#args + 1] = f
-      args[#args + 1] = int(n[f])
-      if f ~= 'n' and n[f] > last then last = n[f] end
-    end
-  end
-  if n.n and n.n > 0 and now + NUMBER_MEMORY > last then last = now + NUMBER_MEMORY end
-  if last == now then
-    redis.call('DEL', key)
+local function save_number(n, now)
+  local last = math.max(n[SMS], n[VOICE], n[HOUR], n[DAY], n[FAILED], n[LOCKED])
+  if n[FAILURES] > 0 then last = math.max(last, now + NUMBER_MEMORY) end
+  if last <= now then
+    n.text = ''
+    redis.call('DEL', slot .. 'n:' .. n.k)
     return
   end
-  redis.call('HSET', key, unpack(args))
-  redis.call('PEXPIRE', key, int(math.ceil((last - now + SLACK) / 1000)))
+  n.text = string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f',
+    n[SMS], n[VOICE], n[HOUR], n[DAY], n[FAILED], n[FAILURES], n[LOCKED])
+  redis.call('SET', slot .. 'n:' .. n.k, n.text, 'PX', int(math.ceil((last - now + SLACK) / 1000)))
 end
 
--- locked returns which limit forbids n to be checked now, and for how long.
+-- locked returns which limit forbids n to be checked now and for how long, else
+-- nil, nil and the arrival time after one more wrong code.
 local function locked(n, r, now)
-  if n.l and n.l > now then return 'number_failed_checks', n.l - now end
-  local wait = gcra_check(n.f, now, r.failed[1], r.failed[2])
+  if n[LOCKED] > now then return 'number_failed_checks', n[LOCKED] - now end
+  local wait, tat = gcra_check(n[FAILED], now, r.failed_interval, r.failed_burst)
   if wait > 0 then return 'number_failed_checks', wait end
+  return nil, nil, tat or n[FAILED]
 end
 
 -- spend takes one send from n's limits: all of them, or none. It returns the
@@ -89,37 +91,63 @@ end
 local function spend(n, r, channel, now)
   local limit, wait = locked(n, r, now)
   if limit then return limit, wait end
-  local f = COOLDOWN[channel]
-  local wait_c, tat_c = gcra_check(n[f], now, r.cooldown[1], r.cooldown[2])
-  local wait_h, tat_h = gcra_check(n.h, now, r.hour[1], r.hour[2])
-  local wait_d, tat_d = gcra_check(n.d, now, r.day[1], r.day[2])
+  local cooldown = channel == 'sms' and SMS or VOICE
+  local wait_c, tat_c = gcra_check(n[cooldown], now, r.cooldown_interval, r.cooldown_burst)
+  local wait_h, tat_h = gcra_check(n[HOUR], now, r.hour_interval, r.hour_burst)
+  local wait_d, tat_d = gcra_check(n[DAY], now, r.day_interval, r.day_burst)
   if wait_c > 0 then return 'number_cooldown', wait_c end
   if wait_h > 0 then return 'number_hour', wait_h end
   if wait_d > 0 then return 'number_day', wait_d end
-  n[f], n.h, n.d = tat_c or n[f], tat_h or n.h, tat_d or n.d
+  n[cooldown], n[HOUR], n[DAY] = tat_c or n[cooldown], tat_h or n[HOUR], tat_d or n[DAY]
 end
 
-local function delivery(provider, channel, segments, now)
+-- load reads the verification, or returns nil.
+local function load()
+  local r = redis.call('HMGET', KEYS[1], 'a', 's', 'c', 'n', 'x', 'up', 'f', 'm', 't', 'r', 'q', 'd1', 'd2')
+  if not r[1] then return nil end
+  local k, max_attempts, max_sends, created, expires, party =
+    string.match(r[7], '^(%S+) (%d+) (%d+) (%d+) (%d+) (%S+)$')
+  return {
+    a = r[1], s = r[2], c = r[3], n = r[4], x = r[5], up = r[6], f = r[7], m = r[8], t = r[9], r = r[10],
+    q = tonumber(r[11]), d = {r[12] or nil, r[13] or nil}, -- nearly all have one or two
+    k = k, max_attempts = tonumber(max_attempts), max_sends = tonumber(max_sends),
+    expires = tonumber(expires), party = party ~= '-' and party or nil,
+  }
+end
+
+local function delivery_of(v, i)
+  if not v.d[i] then v.d[i] = redis.call('HGET', KEYS[1], 'd' .. i) or nil end
+  return v.d[i]
+end
+
+-- add_delivery records that provider is about to be asked.
+local function add_delivery(v, provider, channel, segments, now)
   local at = int(now)
-  return table.concat({provider, channel, segments, at, 'accepted', at}, '|')
+  v.q, v.up = v.q + 1, at
+  v.d[v.q] = table.concat({provider, channel, segments, at, 'accepted', at}, '|')
+  redis.call('HSET', KEYS[1], 'q', v.q, 'up', at, 'd' .. v.q, v.d[v.q])
 end
 
 -- set_status raises delivery i to status, unless what is known ranks as high.
--- It returns whether it did, and the delivery's channel and segments.
-local function set_status(i, status, now)
-  local d = redis.call('HGET', KEYS[1], 'd' .. i)
+-- It returns whether it did, or nil if there is no such delivery; and the
+-- delivery's channel and segments.
+local function set_status(v, i, status, now)
+  local d = i >= 1 and i <= v.q and delivery_of(v, i)
   if not d then return nil end
-  local head, channel, segments, at, known = string.match(d, '^(.-)|(.-)|(.-)|(.-)|(.-)|')
+  local provider, channel, segments, at, known = string.match(d, '^(.-)|(.-)|(.-)|(.-)|(.-)|')
   local raised = (RANK[status] or 0) > (RANK[known] or 0)
   if raised then
-    redis.call('HSET', KEYS[1], 'd' .. i, table.concat({head, channel, segments, at, status, int(now)}, '|'), 'up', int(now))
+    v.up = int(now)
+    v.d[i] = table.concat({provider, channel, segments, at, status, v.up}, '|')
+    redis.call('HSET', KEYS[1], 'd' .. i, v.d[i], 'up', v.up)
   end
   return raised, channel, segments
 end
 
 -- finish ends the verification and takes it out of the due set.
-local function finish(id, status, now, ...)
-  redis.call('HSET', KEYS[1], 's', status, 'up', int(now), ...)
+local function finish(v, id, status, now)
+  v.s, v.up = status, int(now)
+  redis.call('HSET', KEYS[1], 's', status, 'n', v.n, 'up', v.up)
   redis.call('ZREM', slot .. 'due', id)
 end
 
@@ -128,31 +156,31 @@ local function wake(id) redis.call('PUBLISH', slot .. 'w:' .. id, '') end
 
 -- reply renders everything a caller may want to know as one string, which is
 -- far cheaper to read than an array: lines of text, then the sealed bytes.
-local function reply(now, refusal, effect, limit, wait)
-  local v = redis.call('HMGET', KEYS[1],
-    'a', 's', 'c', 'm', 'k', 'n', 'N', 'x', 'X', 'cr', 'ex', 'up', 'q', 't', 'r')
-  if not v[1] then return 'not_found\n' end
-  local out = {refusal or '', effect or '', limit or '', int(wait or 0), int(now)}
-  local number = redis.call('HMGET', number_key(v[5]), unpack(NUMBER_FIELDS))
-  for i = 1, #NUMBER_FIELDS do out[#out + 1] = number[i] or '0' end
-  for i = 1, 13 do out[#out + 1] = v[i] end
-  for i = 1, tonumber(v[13]) do out[#out + 1] = redis.call('HGET', KEYS[1], 'd' .. i) end
-  out[#out + 1] = #v[14]
-  out[#out + 1] = v[14] .. (v[15] or '')
+local function reply(v, n, now, refusal, effect, limit, wait)
+  local out = {
+    refusal or '', effect or '', limit or '', int(wait or 0), int(now), n.text,
+    v.a, v.s, v.c, v.n, v.x, v.up, v.f, v.m, v.q,
+  }
+  for i = 1, v.q do out[#out + 1] = delivery_of(v, i) end
+  out[#out + 1] = #v.t
+  out[#out + 1] = v.t .. (v.r or '')
   return table.concat(out, '\n')
 end
 
--- open returns the named fields of a pending verification of app, or the reply
--- that refuses it. A foreign app sees what it sees for an unknown id. Whatever
--- finds the time over leaves the verification expired.
-local function open(id, app, now, ...)
-  local v = redis.call('HMGET', KEYS[1], 'a', 's', 'ex', ...)
-  if not v[1] or (app ~= '' and v[1] ~= app) then return nil, 'not_found\n' end
-  if v[2] ~= 'pending' then return nil, reply(now, 'not_pending') end
-  if now >= tonumber(v[3]) then
-    finish(id, 'expired', now)
+local NOT_FOUND = 'not_found\n'
+
+-- open returns a pending verification of app and its number's state, or nil and
+-- the reply that refuses it. A foreign app sees what it sees for an unknown
+-- id. Whatever finds the time over leaves the verification expired.
+local function open(id, app, now)
+  local v = load()
+  if not v or (app ~= '' and v.a ~= app) then return nil, NOT_FOUND end
+  local n = load_number(v.k)
+  if v.s ~= 'pending' then return nil, reply(v, n, now, 'not_pending') end
+  if now >= v.expires then
+    finish(v, id, 'expired', now)
     wake(id)
-    return nil, reply(now, 'not_pending', 'expired')
+    return nil, reply(v, n, now, 'not_pending', 'expired')
   end
-  return v
+  return v, n
 end

@@ -3,6 +3,6 @@
 -- KEYS[1] v:<id>
 -- ARGV 1 now, 2 app
 -- Returns reply().
-local owner = redis.call('HGET', KEYS[1], 'a')
-if not owner or (ARGV[2] ~= '' and owner ~= ARGV[2]) then return 'not_found\n' end
-return reply(gcra_now(ARGV[1]))
+local v = load()
+if not v or (ARGV[2] ~= '' and v.a ~= ARGV[2]) then return NOT_FOUND end
+return reply(v, load_number(v.k), gcra_now(ARGV[1]))

@@ -2,12 +2,17 @@
 -- come twice and in any order.
 --
 -- KEYS[1] v:<id>
--- ARGV 1 now, 2 id, 3 the delivery, 4 its status
+-- ARGV 1 now, 2 id, 3 the delivery, 4 the provider that reports, 5 the status
 -- Returns reply(): effect 'report' if it was news.
 local now, id = gcra_now(ARGV[1]), ARGV[2]
-if redis.call('EXISTS', KEYS[1]) == 0 then return 'not_found\n' end
-local raised = set_status(ARGV[3], ARGV[4], now)
-if raised == nil then return reply(now, 'not_found') end
-if not raised then return reply(now) end
+local v = load()
+if not v then return NOT_FOUND end
+local n = load_number(v.k)
+local i = tonumber(ARGV[3])
+if i < 1 or i > v.q or string.match(delivery_of(v, i), '^[^|]*') ~= ARGV[4] then
+  return reply(v, n, now, 'not_found') -- of another provider's
+end
+local raised = set_status(v, i, ARGV[5], now)
+if not raised then return reply(v, n, now) end
 wake(id)
-return reply(now, nil, 'report')
+return reply(v, n, now, nil, 'report')

@@ -10,10 +10,10 @@
 local now, r = gcra_now(ARGV[1]), rules(ARGV[2])
 local id, number, party, app, channel = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 
-local owner = redis.call('HGET', KEYS[1], 'a')
-if owner then
-  if owner ~= app then return 'not_found\n' end
-  return reply(now)
+local known = load()
+if known then
+  if known.a ~= app then return NOT_FOUND end
+  return reply(known, load_number(known.k), now)
 end
 
 local class = 'u'
@@ -21,20 +21,21 @@ if party ~= '' then
   local proved = redis.call('GET', slot .. 'c:' .. number)
   if proved and string.find(proved, party, 1, true) then class = 'c' end
 end
-local k = class .. number
-local n = load_number(k)
+local n = parse_number(load_number(class .. number))
 local limit, wait = spend(n, r, channel, now)
 if limit then return 'limit\n' .. limit .. '\n' .. int(wait) .. '\n' end
 
-local expires = now + tonumber(ARGV[12])
-redis.call('HSET', KEYS[1], 'a', app, 's', 'pending', 'c', channel, 'm', ARGV[14], 'k', k,
-  'n', 0, 'N', ARGV[10], 'x', 1, 'X', ARGV[11],
-  'cr', int(now), 'ex', int(expires), 'up', int(now), 'q', 1,
-  'd1', delivery(ARGV[8], channel, ARGV[9], now), 't', ARGV[15])
+local at, expires = int(now), now + tonumber(ARGV[12])
+local v = {
+  a = app, s = 'pending', c = channel, n = 0, x = 1, up = at, m = ARGV[14], t = ARGV[15], r = ARGV[16], q = 1,
+  f = table.concat({n.k, ARGV[10], ARGV[11], at, int(expires), party ~= '' and party or '-'}, ' '),
+  d = {table.concat({ARGV[8], channel, ARGV[9], at, 'accepted', at}, '|')},
+}
+redis.call('HSET', KEYS[1], 'a', v.a, 's', v.s, 'c', v.c, 'n', v.n, 'x', v.x, 'up', v.up,
+  'f', v.f, 'm', v.m, 't', v.t, 'q', v.q, 'd1', v.d[1])
 redis.call('PEXPIRE', KEYS[1], int(math.ceil((expires - now + tonumber(ARGV[13])) / 1000)))
-if ARGV[16] ~= '' then redis.call('HSET', KEYS[1], 'r', ARGV[16]) end
-if party ~= '' then redis.call('HSET', KEYS[1], 'y', party) end
-save_number(k, n, now)
+if v.r ~= '' then redis.call('HSET', KEYS[1], 'r', v.r) end
+save_number(n, now)
 redis.call('ZADD', KEYS[2], int(expires), id)
 redis.call('PEXPIRE', KEYS[2], DUE_MEMORY)
-return reply(now, nil, 'created')
+return reply(v, n, now, nil, 'created')

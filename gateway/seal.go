@@ -1,0 +1,73 @@
+package gateway
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"denwa/gateway/phone"
+)
+
+// sealTo seals a number as "<digits of its calling code><E.164>;<extension>",
+// short enough for a small hash in Redis.
+func (s *Service) sealTo(id ID, n phone.Number) []byte {
+	cc := len(strconv.Itoa(n.CallingCode))
+	return s.keys.Seal("to", string(id), []byte(strconv.Itoa(cc)+n.E164+";"+n.Extension))
+}
+
+// verification is c as its app sees it.
+func (s *Service) verification(c Change, p *Policy) (*Verification, error) {
+	r := &c.Record
+	plain, err := s.keys.Unseal("to", string(r.ID), r.SealedTo)
+	if err != nil {
+		return nil, err
+	}
+	to, extension, _ := strings.Cut(string(plain), ";")
+	digits := int(to[0] - '0')
+	to = to[1:]
+	cc, err := strconv.Atoi(to[1 : 1+digits])
+	if err != nil {
+		return nil, errors.New("read sealed number: not a number")
+	}
+	v := &Verification{
+		ID: r.ID, App: r.App, Status: r.Status, Channel: r.Channel, Mode: r.Mode,
+		To: to, ToMasked: phone.Mask(to, cc), Extension: extension,
+		Country: r.Country, NumberType: r.NumberType, Locale: r.Locale, Purpose: r.Purpose,
+		Origin: r.Origin, AppHash: r.AppHash,
+		Attempts: r.Attempts, MaxAttempts: r.MaxAttempts, Sends: r.Sends, MaxSends: r.MaxSends,
+		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, UpdatedAt: r.UpdatedAt,
+		Deliveries: r.Deliveries,
+	}
+	if v.Status == Pending && !c.Now.Before(v.ExpiresAt) {
+		v.Status, v.UpdatedAt = Expired, v.ExpiresAt // nobody has written it down yet
+	}
+	if len(r.SealedReference) > 0 {
+		reference, err := s.keys.Unseal("reference", string(r.ID), r.SealedReference)
+		if err != nil {
+			return nil, err
+		}
+		v.Reference = string(reference)
+	}
+	if v.Status == Pending {
+		for _, ch := range []Channel{SMS, Voice} {
+			if at := NextSend(r.State, c.Number, p.rules, ch, c.Now); !at.IsZero() {
+				if v.NextSendAt == nil {
+					v.NextSendAt = make(map[Channel]time.Time, 2)
+				}
+				v.NextSendAt[ch] = at
+			}
+		}
+	}
+	return v, nil
+}
+
+// deliveryName names the n-th delivery of id for a carrier: "vf_….1".
+func deliveryName(id ID, n int) string { return string(id) + "." + strconv.Itoa(n) }
+
+// parseDelivery reverses [deliveryName].
+func parseDelivery(name string) (id ID, n int, ok bool) {
+	before, after, found := strings.Cut(name, ".")
+	n, err := strconv.Atoi(after)
+	return ID(before), n, found && err == nil && n > 0
+}
