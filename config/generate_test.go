@@ -95,8 +95,10 @@ func TestVariables(t *testing.T) {
 			t.Errorf("%s means two keys", name)
 		}
 		seen[name] = true
-		if strings.HasPrefix(name, "DENWA_MESSAGES") || strings.HasPrefix(name, "DENWA_APPS_0_MESSAGES") {
-			name += "_JA"
+		for table, entry := range map[string]string{"_MESSAGES": "_JA", "_GREETINGS": "_JA_TEXT", "_VOICE_VOICES": "_JA_NAME"} {
+			if strings.HasSuffix(name, table) {
+				name += entry
+			}
 		}
 		if _, f := root.find(strings.TrimPrefix(name, prefix)); f == nil {
 			t.Errorf("%s means nothing", name)

@@ -31,8 +31,8 @@ type providerType struct {
 // providerTypes lists every type of provider. A new one is one more line.
 func providerTypes() []providerType {
 	return []providerType{
-		{typeSandbox, sandbox.Config{}, []providers.Channel{providers.SMS}},
-		{"twilio", twilio.DefaultConfig(), []providers.Channel{providers.SMS}},
+		{typeSandbox, sandbox.DefaultConfig(), []providers.Channel{providers.SMS, providers.Voice}},
+		{"twilio", twilio.DefaultConfig(), []providers.Channel{providers.SMS, providers.Voice}},
 	}
 }
 
@@ -66,6 +66,11 @@ func (p Provider) Validate(report func(field, problem string)) {
 // serves reports whether p can do ch. A type that isn't known, a mistake of
 // its own, can do everything.
 func (p Provider) serves(ch providers.Channel) bool {
+	if s, ok := p.Settings.(interface {
+		Serves(ch providers.Channel) bool
+	}); ok {
+		return s.Serves(ch)
+	}
 	i := slices.IndexFunc(providerTypes(), func(t providerType) bool { return t.name == p.Type })
 	return i < 0 || slices.Contains(providerTypes()[i].channels, ch)
 }

@@ -16,25 +16,47 @@ const (
 // HMAC-SHA256 over app and id under the id's master key, truncated. Eight bytes
 // are taken rather than the four of RFC 4226's dynamic truncation: modulo 10^10
 // they are still uniform to one part in 10^9.
-func (r *Keyring) Code(id ID, app string) string {
+func (r *Keyring) Code(id ID, app string) string { return r.derive(id, app, sentCode) }
+
+// ShownCode returns the digits that a page shows in [ModeKeyed], to be typed on
+// the phone. They are others than the code: who sees the page must not be able
+// to answer for the phone.
+func (r *Keyring) ShownCode(id ID, app string) string { return r.derive(id, app, shownCode) }
+
+// What digits are derived for.
+const (
+	sentCode  = 0
+	shownCode = 1
+)
+
+func (r *Keyring) derive(id ID, app string, use byte) string {
 	var digits [MaxCodeLength]byte
-	return string(r.appendCode(digits[:0], id, app))
+	return string(r.appendCode(digits[:0], id, app, use))
 }
 
 // CodeMatches reports, in constant time, whether typed is the code of id. typed
 // is as [NormaliseCode] left it.
 func (r *Keyring) CodeMatches(id ID, app, typed string) bool {
+	return r.matches(id, app, typed, sentCode)
+}
+
+// ShownCodeMatches does so for the digits that the page shows.
+func (r *Keyring) ShownCodeMatches(id ID, app, typed string) bool {
+	return r.matches(id, app, typed, shownCode)
+}
+
+func (r *Keyring) matches(id ID, app, typed string, use byte) bool {
 	var want, got [MaxCodeLength]byte
-	w := r.appendCode(want[:0], id, app)
+	w := r.appendCode(want[:0], id, app, use)
 	g := append(got[:0], typed...)
 	return subtle.ConstantTimeCompare(w, g) == 1
 }
 
-func (r *Keyring) appendCode(dst []byte, id ID, app string) []byte {
+func (r *Keyring) appendCode(dst []byte, id ID, app string, use byte) []byte {
 	p, _ := id.parse()
 	var in [64]byte
 	msg := append(in[:0], app...)
-	msg = append(msg, 0)
+	msg = append(msg, use)
 	msg = append(msg, id...)
 	sum := r.key(id).code.sum(msg)
 	n := binary.BigEndian.Uint64(sum[:8])

@@ -39,6 +39,8 @@ type Defaults struct {
 	Retention time.Duration `yaml:"retention"`
 	// Most SMS segments a message may take.
 	MaxSegments int `yaml:"max_segments"`
+	// How long a number is blocked after its holder said on a call that they hadn't asked; 0 for not at all.
+	BlockFor time.Duration `yaml:"block_for"`
 }
 
 // App is one service that verifies numbers.
@@ -61,6 +63,18 @@ type App struct {
 	Locale string `yaml:"locale"`
 	// The app's own SMS texts by locale; a locale without one uses messages.
 	Messages map[string]string `yaml:"messages"`
+	// The app's own greetings of a call by locale, instead of the built-in ones.
+	Greetings map[string]Greeting `yaml:"greetings"`
+	// Where the app is told of events.
+	Webhook Webhook `yaml:"webhook"`
+}
+
+// Greeting is how a call begins: who calls, and why.
+type Greeting struct {
+	// What is said, where a carrier speaks text.
+	Text string `yaml:"text"`
+	// Recording that is played instead: a URL for carriers that fetch it, the path of a WAV file for SIP.
+	Audio string `yaml:"audio"`
 }
 
 // APIKey is one key of an app. Only its hash is kept.
@@ -95,7 +109,7 @@ func DefaultConfig() Config {
 		Defaults: Defaults{
 			Country: "JP", Locale: "ja", CodeLength: 6, ExpiresIn: 10 * time.Minute,
 			MaxAttempts: 5, MaxSends: 5, ResendAfter: 30 * time.Second,
-			Retention: time.Hour, MaxSegments: 1,
+			Retention: time.Hour, MaxSegments: 1, BlockFor: 24 * time.Hour,
 		},
 		Limits: Limits{
 			NumberCooldown:     ratelimit.Limit{Burst: 1, Count: 1, OnError: ratelimit.Closed},

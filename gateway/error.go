@@ -28,7 +28,8 @@ const (
 	// The channel can't reach this number, or the app or this gateway doesn't
 	// offer it. Offer another channel.
 	CodeChannelNotAvailable Code = "channel_not_available"
-	// The number is blocked, by its holder or by the operator.
+	// The number is blocked: its holder pressed 0# on a call, to say that they
+	// hadn't asked for it. Retry-After says for how long.
 	CodeBlocked Code = "blocked"
 	// A limit refuses this for now. The reply names the limit and says when to
 	// try again.

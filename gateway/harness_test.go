@@ -125,7 +125,7 @@ func newGatewayOf(t testing.TB, client, limits redis.UniversalClient, carriers [
 			break
 		}
 		g.phones[name] = sandbox.NewPhones()
-		p, err := sandbox.New(sandbox.Config{Name: name}, g.phones[name], g.receive, log)
+		p, err := sandbox.New(sandbox.Config{Name: name}, g.phones[name], g.receive, g, log)
 		must(err)
 		t.Cleanup(func() { _ = p.Close() })
 		carriers = append(carriers, p)

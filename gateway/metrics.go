@@ -58,7 +58,7 @@ func (m *Metrics) expect(p *Policy) {
 		for _, r := range []string{checkApproved, checkWrong, checkRefused} {
 			m.checks.WithLabelValues(app.Name, r)
 		}
-		for _, l := range append(ratelimit.Names(), LimitSends) {
+		for _, l := range append(ratelimit.Names(), LimitSends, LimitCalls) {
 			m.limited.WithLabelValues(app.Name, string(l))
 		}
 		countries := app.Countries

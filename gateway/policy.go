@@ -59,6 +59,7 @@ func NewPolicy(cfg Config, offered []Channel) (*Policy, error) {
 			Day:          cfg.Limits.NumberDay.GCRA(),
 			FailedChecks: cfg.Limits.NumberFailedChecks.GCRA(),
 			Lock:         DefaultLock(),
+			Block:        cfg.Defaults.BlockFor,
 		},
 	}
 	for _, a := range cfg.Apps {
@@ -88,6 +89,17 @@ func (p *Policy) Offered() []Channel { return p.offered }
 
 // App returns the app called name, or nil.
 func (p *Policy) App(name string) *AppPolicy { return p.apps[name] }
+
+// Notified are the apps that are told of events.
+func (p *Policy) Notified() []string {
+	var names []string
+	for name, app := range p.apps {
+		if app.Webhook.Enabled() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
 
 // The form of an API key: "dnw_" and 40 alphanumerics.
 const (

@@ -49,8 +49,18 @@ func (s *Service) verification(c Change, p *Policy) (*Verification, error) {
 		}
 		v.Reference = string(reference)
 	}
+	if v.Channel == SMS {
+		v.Mode = ModeCode // also when a call came first
+	}
+	if v.Status == Pending && v.Mode == ModeKeyed {
+		v.ShownCode = s.keys.ShownCode(r.ID, r.App)
+	}
 	if v.Status == Pending {
+		reach := phone.Number{Type: phone.Type(r.NumberType), Extension: extension}
 		for _, ch := range []Channel{SMS, Voice} {
+			if !reach.Channel(ch).Allowed {
+				continue
+			}
 			if at := NextSend(r.State, c.Number, p.rules, ch, c.Now); !at.IsZero() {
 				if v.NextSendAt == nil {
 					v.NextSendAt = make(map[Channel]time.Time, 2)

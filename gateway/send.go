@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"denwa/ivr"
 	"denwa/providers"
 	"denwa/ratelimit"
 )
@@ -55,7 +56,7 @@ func (s *Service) Start(ctx context.Context, app *AppPolicy, r StartRequest) (*V
 	}
 	number := s.keys.NumberName(d.to.E164)
 	id := s.keys.NewID(number, app.defaults.CodeLength, r.Seed)
-	text, segments, err := d.text(s.keys.Code(id, app.Name))
+	content, err := s.compose(id, d)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (s *Service) Start(ctx context.Context, app *AppPolicy, r StartRequest) (*V
 		ID: id, App: app.Name, Number: number, Party: s.party(app, r, d.clientIP),
 		Mode: d.mode, Country: d.to.Country, NumberType: string(d.to.Type), Locale: d.locale, Purpose: r.Purpose,
 		Origin: r.Origin, AppHash: r.AppHash,
-		SealedTo: s.sealTo(id, d.to),
+		Hook: app.Webhook.Enabled(), SealedTo: s.sealTo(id, d.to),
 	}
 	if r.Reference != "" {
 		record.SealedReference = s.keys.Seal("reference", string(id), []byte(r.Reference))
@@ -76,7 +77,7 @@ func (s *Service) Start(ctx context.Context, app *AppPolicy, r StartRequest) (*V
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
 	c, err := s.store.Start(ctx, record, Begin{
-		Channel: d.channel, Provider: plan.First(), Segments: segments, Life: app.defaults.ExpiresIn,
+		Channel: d.channel, Provider: plan.First(), Segments: content.segments, Life: app.defaults.ExpiresIn,
 		MaxAttempts: app.defaults.MaxAttempts, MaxSends: app.defaults.MaxSends,
 	}, p.rules, app.defaults.Retention)
 	if err != nil {
@@ -89,7 +90,7 @@ func (s *Service) Start(ctx context.Context, app *AppPolicy, r StartRequest) (*V
 	if c.Effect != EffectCreated { // the same request again: it was sent
 		return s.verification(c, p)
 	}
-	return s.send(ctx, p, c, plan, providers.Message{To: d.to.E164, Text: text, ValidFor: app.defaults.ExpiresIn})
+	return s.send(ctx, p, c, plan, d, content)
 }
 
 // Resend sends the same code again, by channel, or by the one of the last send
@@ -118,13 +119,13 @@ func (s *Service) Resend(ctx context.Context, app *AppPolicy, id string, channel
 	if plan.First() == "" {
 		return nil, noProvider(d.channel)
 	}
-	text, segments, err := d.text(s.keys.Code(vid, app.Name))
+	content, err := s.compose(vid, d)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
-	c, err := s.store.Apply(ctx, vid, app.Name, Resend{Channel: d.channel, Provider: plan.First(), Segments: segments}, p.rules)
+	c, err := s.store.Apply(ctx, vid, app.Name, Resend{Channel: d.channel, Provider: plan.First(), Segments: content.segments}, p.rules)
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -132,16 +133,33 @@ func (s *Service) Resend(ctx context.Context, app *AppPolicy, id string, channel
 	if err := s.refused(app, c); err != nil {
 		return nil, err
 	}
-	return s.send(ctx, p, c, plan, providers.Message{To: d.to.E164, Text: text, ValidFor: c.Record.ExpiresAt.Sub(c.Now)})
+	return s.send(ctx, p, c, plan, d, content)
 }
 
-// send hands msg to the providers of plan. The first one's delivery is recorded
-// already, as the last of c; each further one is recorded before it is asked.
-func (s *Service) send(ctx context.Context, p *Policy, c Change, plan providers.Plan, msg providers.Message) (*Verification, error) {
+// content is what a send brings to the phone: a text, or a call.
+type content struct {
+	text     string
+	segments int
+	script   ivr.Script
+}
+
+// compose makes the content of a send of id.
+func (s *Service) compose(id ID, d draft) (c content, err error) {
+	if d.channel == Voice {
+		c.script = s.script(id, d)
+		return c, nil
+	}
+	c.text, c.segments, err = d.text(s.keys.Code(id, d.app.Name))
+	return c, err
+}
+
+// send hands content to the providers of plan. The first one's delivery is
+// recorded already, as the last of c; each further one is recorded before it is
+// asked.
+func (s *Service) send(ctx context.Context, p *Policy, c Change, plan providers.Plan, d draft, what content) (*Verification, error) {
 	id, n := c.Record.ID, len(c.Record.Deliveries)
-	msg.Delivery = deliveryName(id, n)
 	var refused error
-	_, _, err := s.sender.Send(ctx, plan, msg, c.Record.Country, func(ctx context.Context, f providers.Failover) (string, error) {
+	journal := func(ctx context.Context, f providers.Failover) (string, error) {
 		next, err := s.store.Apply(ctx, id, c.Record.App, Failover{N: n, Next: f.To}, p.rules)
 		if err != nil {
 			return "", err
@@ -155,7 +173,18 @@ func (s *Service) send(ctx context.Context, p *Policy, c Change, plan providers.
 		c = next
 		n = len(c.Record.Deliveries)
 		return deliveryName(id, n), nil
-	})
+	}
+	validFor, country := c.Record.ExpiresAt.Sub(c.Now), c.Record.Country
+	var err error
+	if d.channel == Voice {
+		_, _, err = s.sender.Call(ctx, plan, providers.Call{
+			Delivery: deliveryName(id, n), To: d.to.E164, Extension: d.to.Extension, Script: what.script, ValidFor: validFor,
+		}, country, journal)
+	} else {
+		_, _, err = s.sender.Send(ctx, plan, providers.Message{
+			Delivery: deliveryName(id, n), To: d.to.E164, Text: what.text, ValidFor: validFor,
+		}, country, journal)
+	}
 	v, readErr := s.verification(c, p)
 	if readErr != nil {
 		return nil, readErr
@@ -163,7 +192,7 @@ func (s *Service) send(ctx context.Context, p *Policy, c Change, plan providers.
 	if err != nil && refused == nil {
 		return nil, &Error{
 			Code: CodeDeliveryFailed, Verification: v, Err: err,
-			Message: "no provider accepted the message; the verification stays pending, so try to resend or another channel",
+			Message: "no provider took it; the verification stays pending, so try to resend or another channel",
 		}
 	}
 	return v, nil

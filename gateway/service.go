@@ -116,12 +116,18 @@ func (s *Service) Get(ctx context.Context, app *AppPolicy, id string) (*Verifica
 // change: for its status, or for news of a delivery. It also returns when ctx
 // ends, with what is known.
 func (s *Service) Wait(ctx context.Context, app *AppPolicy, id string, d time.Duration) (*Verification, error) {
+	return s.WaitSince(ctx, app, id, time.Time{}, d)
+}
+
+// WaitSince is Wait for a caller that knows the verification as it was updated
+// at known: it returns at once if there is news already.
+func (s *Service) WaitSince(ctx context.Context, app *AppPolicy, id string, known time.Time, d time.Duration) (*Verification, error) {
 	vid, err := s.id(id)
 	if err != nil {
 		return nil, err
 	}
 	first, err := s.load(ctx, app, vid)
-	if err != nil || first.Status != Pending || d <= 0 {
+	if err != nil || first.Status != Pending || d <= 0 || !known.IsZero() && !first.UpdatedAt.Equal(known) {
 		return first, err
 	}
 	changed, stop, err := s.store.Watch(ctx, vid)
@@ -148,7 +154,7 @@ func (s *Service) Wait(ctx context.Context, app *AppPolicy, id string, d time.Du
 		if err != nil {
 			return nil, err
 		}
-		if last || v.Status != Pending || v.UpdatedAt.After(first.UpdatedAt) {
+		if last || v.Status != Pending || !v.UpdatedAt.Equal(first.UpdatedAt) {
 			return v, nil
 		}
 	}
@@ -167,8 +173,7 @@ func (s *Service) Receipt(ctx context.Context, provider string, r providers.Rece
 	if c.Effect != EffectReport {
 		return nil
 	}
-	d := c.Record.Deliveries[n-1]
-	s.receipts.Receipt(provider, d.Channel, c.Record.Country, r.Status, c.Now.Sub(d.At))
+	s.reported(c, n)
 	s.log.InfoContext(ctx, "delivery reported", "verification", string(id), "delivery", n, "provider", provider,
 		"status", string(r.Status), "provider_code", r.Code)
 	return nil
@@ -261,6 +266,11 @@ func (s *Service) refused(app *AppPolicy, c Change) error {
 			RetryAfter: r.ExpiresAt.Sub(c.Now), // then it is over, and a new one may begin
 			Message:    "the verification has used up its sends; start a new one",
 		}
+	case RefusedBlocked:
+		return &Error{Code: CodeBlocked, RetryAfter: c.Refusal.Wait, Message: "the number is blocked: its holder said that they hadn't asked for a verification"}
+	case RefusedCalling:
+		s.metrics.limit(app.Name, LimitCalls)
+		return limited(LimitCalls, ratelimit.Limit{Burst: 1, Count: 1, Period: callTime}, c.Refusal.Wait)
 	case RefusedLimit:
 	}
 	s.metrics.limit(app.Name, c.Refusal.Limit)
@@ -269,6 +279,9 @@ func (s *Service) refused(app *AppPolicy, c Change) error {
 
 // LimitSends is the limit of sends of one verification, defaults.max_sends.
 const LimitSends ratelimit.Name = "max_sends"
+
+// LimitCalls is the limit of calls at once for one verification: one.
+const LimitCalls ratelimit.Name = "call_in_progress"
 
 func notFound() *Error {
 	return &Error{Code: CodeNotFound, Message: "there is no such verification, or it is no longer kept"}

@@ -193,8 +193,12 @@ func TestResend(t *testing.T) {
 		if _, err := g.Resend(t.Context(), g.app("portal"), string(v.ID), ""); !errors.As(err, &e) || e.Limit != "max_sends" {
 			t.Errorf("sixth send: %v", err)
 		}
-		if _, err := g.Resend(t.Context(), g.app("portal"), string(v.ID), gateway.Voice); gateway.CodeOf(err) != gateway.CodeChannelNotAvailable {
-			t.Errorf("resend by a channel that isn't there: %v", err)
+		elsewhere, err := g.Start(t.Context(), g.app("other"), gateway.StartRequest{To: "090-9999-0000"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Resend(t.Context(), g.app("other"), string(elsewhere.ID), gateway.Voice); gateway.CodeOf(err) != gateway.CodeChannelNotAvailable {
+			t.Errorf("resend by a channel that the app doesn't offer: %v", err)
 		}
 	})
 }

@@ -26,6 +26,9 @@ type Record struct {
 	Origin     string // WebOTP domain
 	AppHash    string // SMS Retriever hash
 
+	// Hook is whether the app is told of events. Only New has it.
+	Hook bool
+
 	SealedTo        []byte
 	SealedReference []byte
 
@@ -73,10 +76,12 @@ type Due struct {
 	Country string
 }
 
-// Sender hands messages to providers; [providers.Router] does.
+// Sender hands messages and calls to providers; [providers.Router] does.
 type Sender interface {
 	Offered() []Channel
 	Plan(ch Channel, country string) providers.Plan
 	Send(ctx context.Context, plan providers.Plan, msg providers.Message, country string,
+		failover func(context.Context, providers.Failover) (delivery string, err error)) (providers.Acceptance, string, error)
+	Call(ctx context.Context, plan providers.Plan, call providers.Call, country string,
 		failover func(context.Context, providers.Failover) (delivery string, err error)) (providers.Acceptance, string, error)
 }

@@ -24,7 +24,8 @@ type State struct {
 
 // NumberState is what all verifications of one number share. Each number has
 // two, one for parties that have proved before to hold it and one for everybody
-// else, so that a stranger's failures don't lock out the holder.
+// else, so that a stranger's failures don't lock out the holder. Only
+// BlockedUntil is common to both.
 type NumberState struct {
 	// Cooldown, Hour, Day and FailedChecks are theoretical arrival times, see [ratelimit.GCRA].
 	Cooldown     map[Channel]time.Time
@@ -35,12 +36,17 @@ type NumberState struct {
 	Failures int
 	// LockedUntil is when the number may be tried again after too many.
 	LockedUntil time.Time
+	// BlockedUntil is when the number may be tried again after its holder said
+	// that they hadn't asked.
+	BlockedUntil time.Time
 }
 
 // Rules are the limits that hold for a number.
 type Rules struct {
 	Cooldown, Hour, Day, FailedChecks ratelimit.GCRA
 	Lock                              Lock
+	// Block is how long a denial blocks the number.
+	Block time.Duration
 }
 
 // Lock bounds consecutive wrong codes for one number (NIST SP 800-63B-4
@@ -84,7 +90,15 @@ type (
 		Segments    int
 	}
 	// Check is a code that came back; Match tells whether it is the right one.
-	Check struct{ Match bool }
+	// Call is the delivery (from 1) of the call it was typed on, 0 for none.
+	Check struct {
+		Match bool
+		Call  int
+	}
+	// Confirm is the key press that approves, on the call of a delivery (from 1).
+	Confirm struct{ Call int }
+	// Deny is the person's word, on a call, that they didn't ask for this.
+	Deny struct{ Call int }
 	// Resend asks for another send of the same code.
 	Resend struct {
 		Channel  Channel
@@ -111,6 +125,8 @@ type (
 
 func (Begin) event()    {}
 func (Check) event()    {}
+func (Confirm) event()  {}
+func (Deny) event()     {}
 func (Resend) event()   {}
 func (Failover) event() {}
 func (Report) event()   {}
@@ -129,6 +145,7 @@ const (
 	EffectFailed   Effect = "failed"
 	EffectExpired  Effect = "expired"
 	EffectCanceled Effect = "canceled"
+	EffectDenied   Effect = "denied"
 	EffectSend     Effect = "send"   // a provider is to be asked now
 	EffectReport   Effect = "report" // a delivery's status changed
 )
@@ -136,7 +153,7 @@ const (
 // Finished is the final status that e brought about, or "".
 func (e Effect) Finished() Status {
 	switch e {
-	case EffectApproved, EffectFailed, EffectExpired, EffectCanceled:
+	case EffectApproved, EffectFailed, EffectExpired, EffectCanceled, EffectDenied:
 		return Status(e)
 	case EffectNone, EffectCreated, EffectWrong, EffectSend, EffectReport:
 	}
@@ -160,7 +177,13 @@ const (
 	RefusedNotPending RefusalReason = "not_pending"
 	RefusedLimit      RefusalReason = "limit"
 	RefusedSends      RefusalReason = "max_sends"
+	RefusedBlocked    RefusalReason = "blocked"
+	RefusedCalling    RefusalReason = "calling" // a call of this verification isn't over
 )
+
+// callTime is how long a call may last. One that was never reported as over is
+// taken for over after it.
+const callTime = 3 * time.Minute
 
 // Outcome is what an event leads to.
 type Outcome struct {
@@ -199,11 +222,16 @@ func Transition(s State, n NumberState, e Event, r Rules, now time.Time) Outcome
 	}
 	switch e := e.(type) {
 	case Check:
-		return o.check(e.Match, r, now)
+		return o.check(e, r, now)
 	case Resend:
 		return o.resend(e, r, now)
 	case Failover:
 		return o.failover(e, now)
+	case Confirm:
+		return o.confirm(e, r, now)
+	case Deny:
+		o.Number.BlockedUntil = now.Add(r.Block)
+		return o.answered(e.Call, providers.Denied, now).finish(Denied, EffectDenied, now)
 	case Cancel:
 		return o.finish(Canceled, EffectCanceled, now)
 	}
@@ -248,6 +276,12 @@ func (o Outcome) resend(e Resend, r Rules, now time.Time) Outcome {
 	if o.State.Sends >= o.State.MaxSends {
 		return o.refuse(RefusedSends)
 	}
+	if e.Channel == Voice {
+		if wait := o.State.calling(now); wait > 0 {
+			o.Refusal = Refusal{Reason: RefusedCalling, Wait: wait}
+			return o
+		}
+	}
 	o = o.spend(e.Channel, r, now)
 	if o.Refusal.Reason != "" {
 		return o
@@ -258,8 +292,24 @@ func (o Outcome) resend(e Resend, r Rules, now time.Time) Outcome {
 	return o.deliver(e.Channel, e.Provider, e.Segments, now)
 }
 
+// calling is how long a call of s that isn't over may still last; 0 if there is none.
+func (s State) calling(now time.Time) time.Duration {
+	for _, d := range s.Deliveries {
+		if d.Channel == Voice && !d.Status.Final() {
+			if wait := d.At.Add(callTime).Sub(now); wait > 0 {
+				return wait
+			}
+		}
+	}
+	return 0
+}
+
 // spend takes one send from the number's limits: all of them, or none.
 func (o Outcome) spend(ch Channel, r Rules, now time.Time) Outcome {
+	if wait := o.Number.BlockedUntil.Sub(now); wait > 0 {
+		o.Refusal = Refusal{Reason: RefusedBlocked, Wait: wait}
+		return o
+	}
 	if wait := o.Number.LockedUntil.Sub(now); wait > 0 {
 		return o.limited(ratelimit.NumberFailedChecks, wait)
 	}
@@ -294,7 +344,7 @@ func (o Outcome) deliver(ch Channel, provider string, segments int, now time.Tim
 	return o
 }
 
-func (o Outcome) check(match bool, r Rules, now time.Time) Outcome {
+func (o Outcome) check(e Check, r Rules, now time.Time) Outcome {
 	if wait := o.Number.LockedUntil.Sub(now); wait > 0 {
 		return o.limited(ratelimit.NumberFailedChecks, wait)
 	}
@@ -303,12 +353,8 @@ func (o Outcome) check(match bool, r Rules, now time.Time) Outcome {
 		return o.limited(ratelimit.NumberFailedChecks, failed.RetryAfter)
 	}
 	o.State.Attempts++
-	if match {
-		// What was sent has been used: it doesn't count against the number.
-		o.Number.Failures = 0
-		o.Number.Hour = refund(o.Number.Hour, r.Hour, o.State.Sends)
-		o.Number.Day = refund(o.Number.Day, r.Day, o.State.Sends)
-		return o.finish(Approved, EffectApproved, now)
+	if e.Match {
+		return o.answered(e.Call, providers.Confirmed, now).approve(r, now)
 	}
 	o.Number.FailedChecks = failed.TAT
 	o.Number.Failures++
@@ -320,6 +366,30 @@ func (o Outcome) check(match bool, r Rules, now time.Time) Outcome {
 	}
 	o.State.UpdatedAt, o.Effect = now, EffectWrong
 	return o
+}
+
+// confirm approves by a key. It can't be guessed, so no attempt is counted.
+func (o Outcome) confirm(e Confirm, r Rules, now time.Time) Outcome {
+	if wait := o.Number.LockedUntil.Sub(now); wait > 0 {
+		return o.limited(ratelimit.NumberFailedChecks, wait)
+	}
+	return o.answered(e.Call, providers.Confirmed, now).approve(r, now)
+}
+
+// answered notes what the person on a call answered.
+func (o Outcome) answered(call int, status providers.Status, now time.Time) Outcome {
+	if call < 1 || call > len(o.State.Deliveries) {
+		return o
+	}
+	return o.setStatus(call, status, now)
+}
+
+func (o Outcome) approve(r Rules, now time.Time) Outcome {
+	// What was sent has been used: it doesn't count against the number.
+	o.Number.Failures = 0
+	o.Number.Hour = refund(o.Number.Hour, r.Hour, o.State.Sends)
+	o.Number.Day = refund(o.Number.Day, r.Day, o.State.Sends)
+	return o.finish(Approved, EffectApproved, now)
 }
 
 // refund gives n sends back to a bucket.
@@ -368,7 +438,7 @@ func NextSend(s State, n NumberState, r Rules, ch Channel, now time.Time) time.T
 	if s.Status != Pending || s.Sends >= s.MaxSends {
 		return time.Time{}
 	}
-	wait := max(0, n.LockedUntil.Sub(now),
+	wait := max(0, n.LockedUntil.Sub(now), n.BlockedUntil.Sub(now),
 		r.FailedChecks.Spend(n.FailedChecks, now).RetryAfter,
 		r.Cooldown.Spend(n.Cooldown[ch], now).RetryAfter,
 		r.Hour.Spend(n.Hour, now).RetryAfter,

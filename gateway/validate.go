@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"denwa/gateway/phone"
+	"denwa/ivr"
 	"denwa/ratelimit"
 )
 
@@ -54,6 +55,7 @@ func (d Defaults) validate(report func(field, problem string)) {
 	between(report, "resend_after", d.ResendAfter, time.Second, 10*time.Minute)
 	between(report, "retention", d.Retention, time.Minute, 24*time.Hour)
 	between(report, "max_segments", d.MaxSegments, 1, 10)
+	between(report, "block_for", d.BlockFor, 0, 366*24*time.Hour)
 }
 
 func between[T int | time.Duration](report func(field, problem string), field string, v, low, high T) {
@@ -88,6 +90,15 @@ func (a App) validate(report func(field, problem string)) {
 	for i, ch := range a.Channels {
 		if ch != SMS && ch != Voice {
 			report(fmt.Sprintf("channels[%d]", i), "must be sms or voice")
+		}
+	}
+	a.Webhook.Validate(func(f, p string) { report("webhook."+f, p) })
+	for locale, g := range a.Greetings {
+		if !slices.Contains(ivr.Locales(), locale) {
+			report("greetings."+locale, "must be one of the locales that calls speak: "+strings.Join(ivr.Locales(), ", "))
+		}
+		if g.Text == "" && g.Audio == "" {
+			report("greetings."+locale, "needs a text or an audio")
 		}
 	}
 	for i, p := range a.Purposes {

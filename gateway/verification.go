@@ -83,6 +83,8 @@ type Verification struct {
 	Origin     string // WebOTP domain
 	AppHash    string // SMS Retriever hash
 	Reference  string
+	// ShownCode are the digits that the page shows in ModeKeyed, while pending.
+	ShownCode string
 
 	Attempts    int // checks evaluated
 	MaxAttempts int

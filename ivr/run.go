@@ -1,6 +1,7 @@
 package ivr
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -56,7 +57,9 @@ const (
 	over                 // for nothing
 )
 
-const phases = "wadjo" // in State's text, by phase
+const phases = "wadjo" // in a state's text, by phase
+
+var errState = errors.New("not the state of a call")
 
 // Over reports whether nothing more can happen.
 func (st State) Over() bool { return st.phase == over }
@@ -72,17 +75,15 @@ func (st State) String() string {
 
 // ParseState reads what [State.String] wrote, and nothing else.
 func ParseState(text string) (State, error) {
-	var st State
 	rest, pressed := strings.CutSuffix(text, "k")
-	if len(rest) != 2 {
-		return State{}, fmt.Errorf("state of a call has %d characters", len(text))
+	if len(rest) == 2 && rest[1] >= '0' && rest[1] < '0'+maxRounds {
+		for p := waiting; p <= over; p++ {
+			if phases[p] == rest[0] {
+				return State{phase: p, rounds: rest[1] - '0', pressed: pressed}, nil
+			}
+		}
 	}
-	p := strings.IndexByte(phases, rest[0])
-	if p < 0 || rest[1] < '0' || rest[1] >= '0'+maxRounds {
-		return State{}, fmt.Errorf("%q is not the state of a call", text)
-	}
-	st = State{phase: phase(p), rounds: rest[1] - '0', pressed: pressed}
-	return st, nil
+	return State{}, errState
 }
 
 // Begin is the call at the answer of a person.

@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
+
+	"denwa/ivr"
 )
 
 func TestMetrics(t *testing.T) {
@@ -118,12 +120,33 @@ func TestStatusRank(t *testing.T) {
 	if diff := cmp.Diff([]Status{Accepted, Sent, Undelivered, Failed, Expired, Delivered}, ranked); diff != "" {
 		t.Errorf("ranked (-want +got):\n%s", diff)
 	}
-	for _, s := range MessageStatuses() {
-		if want := s != Accepted && s != Sent; s.Final() != want {
+	for _, s := range slices.Concat(MessageStatuses(), CallStatuses()) {
+		if want := !slices.Contains([]Status{Accepted, Sent, Ringing, Answered}, s); s.Final() != want {
 			t.Errorf("%s: final is %v", s, !want)
+		}
+	}
+	if Accepted.Rank() >= Ringing.Rank() || Ringing.Rank() >= Answered.Rank() {
+		t.Error("accepted, ringing and answered don't rank in this order")
+	}
+	for _, s := range CallStatuses()[3:] {
+		want := Failed.Rank()
+		if slices.Contains([]Status{Confirmed, Denied, Delivered}, s) {
+			want = Delivered.Rank()
+		}
+		if s.Rank() != want {
+			t.Errorf("%s ranks %d, want %d", s, s.Rank(), want)
 		}
 	}
 	if Status("eaten").Rank() >= Accepted.Rank() {
 		t.Error("an unknown status outranks a known one")
+	}
+}
+
+// Every outcome of a call is a status that a call can have, in the same words.
+func TestOutcomesAreStatuses(t *testing.T) {
+	for _, o := range ivr.Outcomes() {
+		if s := Status(o); !slices.Contains(CallStatuses(), s) || !s.Final() {
+			t.Errorf("the outcome %q is no final status", o)
+		}
 	}
 }

@@ -53,7 +53,8 @@ func MessageStatuses() []Status {
 // Rank orders statuses so that receipts may come in any order and more than
 // once: a receipt is applied only if its rank is higher than what is known.
 // Delivered outranks the other ends, because carriers do report a failure and
-// then deliver. An unknown status ranks below all.
+// then deliver; and so does a person's answer, because the end of the call may
+// be known before what its last key meant. An unknown status ranks below all.
 func (s Status) Rank() int {
 	switch s {
 	case Accepted:
@@ -63,9 +64,9 @@ func (s Status) Rank() int {
 	case Answered:
 		return 3
 	case Undelivered, Failed, Expired,
-		Confirmed, Denied, NoInput, WrongInput, HungUp, Machine, Busy, NoAnswer, Declined, Unreachable:
+		NoInput, WrongInput, HungUp, Machine, Busy, NoAnswer, Declined, Unreachable:
 		return 4
-	case Delivered:
+	case Delivered, Confirmed, Denied:
 		return 5
 	}
 	return 0
@@ -125,8 +126,17 @@ func ValidName(name string) bool {
 	return name != "" && len(name) <= 32
 }
 
+// Selective is a provider whose configuration says which of the channels that
+// it has methods for it really serves.
+type Selective interface {
+	Serves(ch Channel) bool
+}
+
 // Serves reports whether p can be asked on ch.
 func Serves(p Provider, ch Channel) bool {
+	if s, ok := p.(Selective); ok && !s.Serves(ch) {
+		return false
+	}
 	switch ch {
 	case SMS:
 		_, ok := p.(Messenger)

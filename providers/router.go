@@ -159,8 +159,8 @@ func (r *Router) Send(ctx context.Context, plan Plan, msg Message, country strin
 }
 
 // Call hands c to the providers of plan until one takes it, as [Router.Send]
-// does with a message. An ambiguous failure goes on to the next provider too:
-// the phone may then ring twice, for one verification.
+// does with a message. But an ambiguous failure ends it: the phone may be
+// ringing, and nobody is called twice.
 func (r *Router) Call(ctx context.Context, plan Plan, c Call, country string,
 	failover func(ctx context.Context, f Failover) (delivery string, err error),
 ) (Acceptance, string, error) {

@@ -48,7 +48,7 @@ func (r *Router) send(ctx context.Context, plan Plan, delivery, country string,
 			return accepted, l.name, nil
 		}
 		f := Failover{From: l.name, Err: failure}
-		again := failure.Kind == Ambiguous && ambiguous
+		again := failure.Kind == Ambiguous && (ambiguous || c.Channel == Voice)
 		ambiguous = ambiguous || failure.Kind == Ambiguous
 		if failure.Kind.TryNext() && !again && i+1 < len(c.links) && ctx.Err() == nil && time.Now().Before(deadline) {
 			f.To = c.links[i+1].name

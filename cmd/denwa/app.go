@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,8 @@ import (
 	"denwa/gateway"
 	"denwa/gateway/httpapi"
 	"denwa/gateway/redisstore"
+	"denwa/gateway/webhook"
+	"denwa/ivr"
 	"denwa/providers"
 	"denwa/providers/sandbox"
 	"denwa/providers/twilio"
@@ -83,10 +86,7 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 		return nil, err
 	}
 
-	receive := func(ctx context.Context, provider string, r providers.Receipt) error {
-		return a.service.Receipt(ctx, provider, r)
-	}
-	carriers, err := a.providers(receive) //nolint:contextcheck // providers live as long as the gateway, not as start.
+	carriers, err := a.providers() //nolint:contextcheck // providers live as long as the gateway, not as start.
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +106,13 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 	//nolint:contextcheck // it lives as long as the gateway, not as start.
 	a.background(func(ctx context.Context) { a.service.ExpireEvery(ctx, expireInterval) })
 
+	dispatcher := webhook.New(webhook.Options{
+		Outbox: store.Outbox(), Apps: func() []string { return a.service.Policy().Notified() },
+		Render: a.event, Metrics: webhook.NewMetrics(registry), Log: log,
+	})
+	//nolint:contextcheck // it lives as long as the gateway, not as start.
+	a.background(dispatcher.Run)
+
 	a.keyRate = ratelimit.NewLocal(ratelimit.APIKey, policy.Limits.APIKey)
 	//nolint:contextcheck // requests have their own.
 	a.server, err = httpapi.New(httpapi.Options{
@@ -113,8 +120,8 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 		Verifier: a.service, Idempotency: gateway.NewIdempotency(store, keys),
 		Authenticate: func(key string) (*gateway.AppPolicy, string, bool) { return a.service.Policy().Authenticate(key) },
 		KeyRate:      a.keyRate, Limited: a.service.Limited,
-		KeyLimit:     func() ratelimit.Limit { return a.service.Policy().Limits.APIKey },
-		Callbacks:    carriers.callbacks, Mounts: carriers.mounts,
+		KeyLimit:  func() ratelimit.Limit { return a.service.Policy().Limits.APIKey },
+		Callbacks: carriers.callbacks, Mounts: carriers.mounts,
 		Ready: map[string]func(context.Context) error{"store": a.service.Ready},
 		Log:   log, Registerer: registry, Gatherer: registry,
 	})
@@ -158,6 +165,31 @@ func reach(ctx context.Context, store *redisstore.Store, c redisstore.Config) er
 	}
 }
 
+// event says where an event goes now, and what it tells.
+func (a *app) event(_ context.Context, n gateway.Notification) (to gateway.Webhook, data json.RawMessage, err error) {
+	app := a.service.Policy().App(n.App)
+	if app == nil || !app.Webhook.Enabled() {
+		return to, nil, fmt.Errorf("app %q has no webhook", n.App)
+	}
+	v, err := a.service.Notified(n)
+	if err != nil {
+		return to, nil, err
+	}
+	data, err = httpapi.Render(v)
+	return app.Webhook, data, err
+}
+
+// switchboard is the service, which doesn't exist yet when its providers are made.
+type switchboard struct{ a *app }
+
+func (s switchboard) Script(ctx context.Context, delivery string) (ivr.Script, error) {
+	return s.a.service.Script(ctx, delivery)
+}
+
+func (s switchboard) Press(ctx context.Context, provider, delivery, keys string) (ivr.Verdict, error) {
+	return s.a.service.Press(ctx, provider, delivery, keys)
+}
+
 // carriers are the configured providers and what they bring along.
 type carriers struct {
 	list      []providers.Provider
@@ -167,7 +199,11 @@ type carriers struct {
 }
 
 // providers makes every configured provider. A new type is one more case.
-func (a *app) providers(receive providers.Receiver) (carriers, error) {
+func (a *app) providers() (carriers, error) {
+	// The service is made of its providers, so they get to know it by way of a.
+	receive := func(ctx context.Context, provider string, r providers.Receipt) error {
+		return a.service.Receipt(ctx, provider, r)
+	}
 	made := carriers{rates: map[string]float64{}, callbacks: map[string]http.Handler{}, mounts: map[string]http.Handler{}}
 	phones := sandbox.NewPhones() // one set, however many carriers deliver to it
 	for _, c := range a.config.Providers {
@@ -176,9 +212,9 @@ func (a *app) providers(receive providers.Receiver) (carriers, error) {
 		switch settings := c.Settings.(type) {
 		case sandbox.Config:
 			made.mounts["/sandbox/"] = phones.Handler()
-			p, err = sandbox.New(settings, phones, receive, a.log)
+			p, err = sandbox.New(settings, phones, receive, switchboard{a}, a.log)
 		case twilio.Config:
-			p, err = twilio.New(settings, a.config.Server.PublicURL, receive, a.log)
+			p, err = twilio.New(settings, a.config.Server.PublicURL, receive, switchboard{a}, a.log)
 		default:
 			err = fmt.Errorf("no such type %q", c.Type)
 		}

@@ -55,6 +55,26 @@ func TestStart(t *testing.T) {
 	}
 }
 
+// TestDisplayCode: the digits of a keyed call are shown until it is over.
+func TestDisplayCode(t *testing.T) {
+	c := newClient(newServer(t, nil))
+	for mode, shown := range map[string]any{"keyed": shownCode, "confirm": nil, "code": nil} {
+		r := c.do(t, "POST", start, `{"to":"03-1234-5678","extension":"123","channel":"voice","mode":"`+mode+`"}`)
+		want(t, r, http.StatusCreated, "")
+		if r.body["mode"] != mode || r.body["extension"] != "123" || r.body["display_code"] != shown {
+			t.Errorf("%s: %s", mode, r.text)
+		}
+		path := start + "/" + r.id()
+		if r := c.do(t, "GET", path, ""); r.body["display_code"] != shown {
+			t.Errorf("%s, read again: %s", mode, r.text)
+		}
+		r = c.do(t, "POST", path+"/check", `{"code":"123456"}`)
+		if v := r.body["verification"].(map[string]any); v["display_code"] != nil || v["status"] != "approved" {
+			t.Errorf("%s, over: %s", mode, r.text)
+		}
+	}
+}
+
 func TestStartHandsOverEveryField(t *testing.T) {
 	var got gateway.StartRequest
 	c := newClient(newServer(t, func(o *httpapi.Options) { o.Verifier = recorder{o.Verifier, &got} }))
@@ -248,6 +268,7 @@ func TestForeignVerificationIsUnknown(t *testing.T) {
 	for _, try := range [][3]string{
 		{"GET", "", ""},
 		{"GET", "?wait=1", ""},
+		{"GET", "/events", ""},
 		{"POST", "/check", `{"code":"123456"}`},
 		{"POST", "/resend", ""},
 		{"POST", "/cancel", ""},
@@ -352,6 +373,19 @@ func TestErrors(t *testing.T) {
 		}, 429, "rate_limited", func(t *testing.T, r reply) {
 			if r.Header.Get("RateLimit") != `"number_hour";r=0;t=720` || r.Header.Get("RateLimit-Policy") != `"number_hour";q=5;w=3600` {
 				t.Errorf("headers: %v", r.Header)
+			}
+		}},
+		"blocked": {&gateway.Error{Code: gateway.CodeBlocked, Message: "x", RetryAfter: time.Hour}, 403, "blocked", func(t *testing.T, r reply) {
+			if r.Header.Get("Retry-After") != "3600" || r.body["retry_after"] != 3600.0 {
+				t.Errorf("no Retry-After: %v %s", r.Header, r.text)
+			}
+		}},
+		"call in progress": {&gateway.Error{
+			Code: gateway.CodeRateLimited, Message: "x", Limit: "call_in_progress", RetryAfter: 45 * time.Second,
+			Policy: ratelimit.Limit{Burst: 1, Count: 1, Period: 2 * time.Minute},
+		}, 429, "rate_limited", func(t *testing.T, r reply) {
+			if r.body["limit"] != "call_in_progress" || r.Header.Get("RateLimit") != `"call_in_progress";r=0;t=45` {
+				t.Errorf("headers: %v %s", r.Header, r.text)
 			}
 		}},
 		"wrapped":     {errors.Join(errors.New("start"), &gateway.Error{Code: gateway.CodeBlocked, Message: "x"}), 403, "blocked", nil},

@@ -30,7 +30,7 @@ var specification = sync.OnceValues(func() (validator.Validator, error) {
 	}
 	v, errs := validator.NewValidator(doc, config.WithStrictMode(), config.WithFormatAssertions(),
 		config.WithStrictIgnoredHeadersExtra("Cache-Control", "Content-Security-Policy", "Referrer-Policy",
-			"X-Content-Type-Options", "Accept-Ranges", "Allow"))
+			"X-Content-Type-Options", "Accept-Ranges", "Allow", "X-Accel-Buffering", "Connection"))
 	if len(errs) > 0 {
 		return nil, errs[0]
 	}

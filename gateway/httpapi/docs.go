@@ -100,8 +100,11 @@ func resolve[T any](components ordered[T], v T, ref string) T {
 func refName(ref string) string { return ref[strings.LastIndexByte(ref, '/')+1:] }
 
 // indented is an example as it goes over the wire, its members in the order in
-// which the specification has them.
+// which the specification has them. Text that isn't JSON is shown as it is.
 func indented(n yaml.Node) (string, error) {
+	if n.Kind == yaml.ScalarNode {
+		return n.Value, nil
+	}
 	compact, err := appendJSON(nil, &n)
 	if err != nil {
 		return "", err

@@ -25,6 +25,7 @@ const (
 	portalKey = "dnw_portalportalportalportalportalportalport"
 	loginKey  = "dnw_loginloginloginloginloginloginloginloginx"
 	rightCode = "123456"
+	shownCode = "042917"
 )
 
 // fakeGateway is a gateway without a store or providers. Its errors stand for
@@ -72,9 +73,16 @@ func (f *fakeGateway) Start(ctx context.Context, app *gateway.AppPolicy, r gatew
 		To: "+819012345678", ToMasked: "+81 90-****-5678", Country: "JP", NumberType: "mobile", Locale: "ja",
 		Purpose: r.Purpose, Reference: r.Reference, Extension: r.Extension,
 		MaxAttempts: 5, Sends: 1, MaxSends: 5,
-		CreatedAt: epoch, ExpiresAt: epoch.Add(10 * time.Minute),
+		CreatedAt: epoch, ExpiresAt: epoch.Add(10 * time.Minute), UpdatedAt: epoch,
 		NextSendAt: map[gateway.Channel]time.Time{gateway.SMS: epoch.Add(30 * time.Second), gateway.Voice: epoch},
 		Deliveries: []gateway.Delivery{{Provider: "sandbox", Channel: gateway.SMS, Status: providers.Accepted, At: epoch, Segments: 1}},
+	}
+	if r.Channel == gateway.Voice {
+		v.Channel, v.Mode = gateway.Voice, r.Mode
+		v.Deliveries[0].Channel, v.Deliveries[0].Segments = gateway.Voice, 0
+		if v.Mode == gateway.ModeKeyed {
+			v.ShownCode = shownCode
+		}
 	}
 	f.byID[string(v.ID)] = v
 	return clone(v), nil
@@ -105,9 +113,9 @@ func (f *fakeGateway) Check(_ context.Context, app *gateway.AppPolicy, id, code 
 	}
 	v.Attempts++
 	if code == rightCode {
-		v.Status, v.NextSendAt = gateway.Approved, nil
-		f.wake()
+		v.Status, v.NextSendAt, v.ShownCode = gateway.Approved, nil, ""
 	}
+	f.changedNow(v)
 	return code == rightCode, clone(v), nil
 }
 
@@ -123,6 +131,7 @@ func (f *fakeGateway) Resend(_ context.Context, app *gateway.AppPolicy, id strin
 	}
 	v.Sends++
 	v.Deliveries = append(v.Deliveries, gateway.Delivery{Provider: "sandbox", Channel: v.Channel, Status: providers.Accepted, At: epoch})
+	f.changedNow(v)
 	return clone(v), nil
 }
 
@@ -134,7 +143,7 @@ func (f *fakeGateway) Cancel(_ context.Context, app *gateway.AppPolicy, id strin
 		return nil, err
 	}
 	v.Status = gateway.Canceled
-	f.wake()
+	f.changedNow(v)
 	return clone(v), nil
 }
 
@@ -181,6 +190,46 @@ func (f *fakeGateway) Lookup(_ context.Context, _ *gateway.AppPolicy, number, _ 
 			gateway.Voice: {Allowed: true},
 		},
 	}, nil
+}
+
+// WaitSince returns what is known when ctx ends, as the service does.
+func (f *fakeGateway) WaitSince(ctx context.Context, app *gateway.AppPolicy, id string, known time.Time, d time.Duration) (*gateway.Verification, error) {
+	f.waiting.Add(1)
+	defer f.waiting.Add(-1)
+	over := time.After(d)
+	for last := false; ; {
+		f.mu.Lock()
+		changed := f.changed
+		v, err := f.find(app, id)
+		if err == nil {
+			v = clone(v)
+		}
+		f.mu.Unlock()
+		if err != nil || last || v.Status != gateway.Pending || v.UpdatedAt.After(known) {
+			return v, err
+		}
+		select {
+		case <-changed:
+		case <-over:
+			last = true
+		case <-ctx.Done():
+			last = true
+		}
+	}
+}
+
+// breakDown makes every call fail from now on.
+func (f *fakeGateway) breakDown(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fail = err
+	f.wake()
+}
+
+// changedNow wakes whoever waits. It takes a microsecond of the store's time.
+func (f *fakeGateway) changedNow(v *gateway.Verification) {
+	v.UpdatedAt = v.UpdatedAt.Add(time.Microsecond)
+	f.wake()
 }
 
 func (f *fakeGateway) wake() {

@@ -190,8 +190,8 @@ func network(address string) string {
 	return prefix.String()
 }
 
-// newDuration makes the request histogram. Long polls have a route of their
-// own, so that they don't hide how fast the rest is.
+// newDuration makes the request histogram. Long polls and event streams have
+// routes of their own, so that they don't hide how fast the rest is.
 func newDuration(reg prometheus.Registerer) *prometheus.HistogramVec {
 	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:                            "denwa_http_request_duration_seconds",

@@ -18,6 +18,7 @@ import (
 	"denwa/gateway"
 	"denwa/gateway/httpapi"
 	"denwa/providers"
+	"denwa/ratelimit"
 )
 
 // model returns openapi.yaml as the library reads it.
@@ -86,9 +87,30 @@ func TestEnumsAgree(t *testing.T) {
 	same(t, "ErrorCode", enum("ErrorCode", ""), codes)
 	same(t, "Status", enum("Status", ""), texts(gateway.Statuses()))
 	same(t, "channel", enum("Resend", "channel"), texts(providers.Channels()))
-	for _, s := range providers.MessageStatuses() {
-		if !slices.Contains(enum("Delivery", "status"), string(s)) {
-			t.Errorf("Delivery.status lacks %q", s)
+	modes := texts([]gateway.Mode{gateway.ModeCode, gateway.ModeConfirm, gateway.ModeKeyed})
+	same(t, "Start.mode", enum("Start", "mode"), modes)
+	same(t, "Verification.mode", enum("Verification", "mode"), modes)
+	statuses := texts(append(providers.MessageStatuses(), providers.CallStatuses()...))
+	slices.Sort(statuses)
+	same(t, "Delivery.status", enum("Delivery", "status"), slices.Compact(statuses))
+}
+
+// TestEveryLimitAndStatusIsExplained looks for each name where the document
+// says what they mean.
+func TestEveryLimitAndStatusIsExplained(t *testing.T) {
+	schemas := model(t).Components.Schemas
+	for _, tc := range []struct {
+		schema, property string
+		names            []string
+	}{
+		{"Problem", "limit", texts(append(ratelimit.Names(), gateway.LimitSends, gateway.LimitCalls))},
+		{"Delivery", "status", texts(append(providers.MessageStatuses(), providers.CallStatuses()...))},
+	} {
+		text := schemas.GetOrZero(tc.schema).Schema().Properties.GetOrZero(tc.property).Schema().Description
+		for _, name := range tc.names {
+			if !strings.Contains(text, "`"+name+"`") {
+				t.Errorf("%s.%s doesn't explain %s", tc.schema, tc.property, name)
+			}
 		}
 	}
 }
@@ -190,6 +212,10 @@ func examples(t *testing.T, m *v3.MediaType) []string {
 		var v any
 		if err := n.Decode(&v); err != nil {
 			t.Fatal(err)
+		}
+		if text, ok := v.(string); ok { // not JSON
+			out = append(out, text)
+			return
 		}
 		data, err := json.Marshal(v)
 		if err != nil {

@@ -27,6 +27,7 @@ func (s *Server) api() []route {
 	return []route{
 		{POST, "/v1/verifications", http.StatusCreated, s.post(s.start)},
 		{GET, one, http.StatusOK, s.get(s.show)},
+		{GET, one + "/events", http.StatusOK, s.events},
 		{POST, one + "/check", http.StatusOK, s.post(s.check)},
 		{POST, one + "/resend", http.StatusOK, s.post(s.resend)},
 		{POST, one + "/cancel", http.StatusOK, s.post(s.cancel)},

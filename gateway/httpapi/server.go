@@ -3,7 +3,8 @@
 //
 // A request passes observe (request id, panics, errors, log line, metric), the
 // router, and then get or post (API key, rate, body, idempotency) to reach an
-// endpoint, which answers with a value or an error and never writes.
+// endpoint, which answers with a value or an error and never writes. Only events,
+// which streams, does all of that itself.
 package httpapi
 
 import (
@@ -36,6 +37,9 @@ type Verifier interface {
 	Get(ctx context.Context, app *gateway.AppPolicy, id string) (*gateway.Verification, error)
 	// Wait returns when the verification changes, when it is final, or after d.
 	Wait(ctx context.Context, app *gateway.AppPolicy, id string, d time.Duration) (*gateway.Verification, error)
+	// WaitSince is Wait for a caller that knows the verification as it was
+	// updated at known: it also returns at once if there is news already.
+	WaitSince(ctx context.Context, app *gateway.AppPolicy, id string, known time.Time, d time.Duration) (*gateway.Verification, error)
 	Lookup(ctx context.Context, app *gateway.AppPolicy, number, country string) (gateway.Lookup, error)
 }
 
@@ -154,8 +158,8 @@ func (s *Server) Serve(public, admin net.Listener) error {
 	return g.Wait()
 }
 
-// Shutdown stops the server without losing a request: /readyz turns 503 and
-// long polls return, ShutdownDelay passes, then the public listener closes and
+// Shutdown stops the server without losing a request: /readyz turns 503, long
+// polls return and event streams end, ShutdownDelay passes, then the public listener closes and
 // requests in flight get ShutdownTimeout to finish. The admin listener closes
 // last, so that the end can be watched.
 func (s *Server) Shutdown(ctx context.Context) error {

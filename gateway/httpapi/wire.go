@@ -47,6 +47,7 @@ type verification struct {
 	Country           string          `json:"country"`
 	NumberType        string          `json:"number_type"`
 	Locale            string          `json:"locale"`
+	DisplayCode       string          `json:"display_code,omitempty"`
 	AttemptsRemaining int             `json:"attempts_remaining"`
 	SendsRemaining    int             `json:"sends_remaining"`
 	CreatedAt         string          `json:"created_at"`
@@ -95,7 +96,7 @@ func verificationOf(v *gateway.Verification) *verification {
 	w := &verification{
 		ID: v.ID, Status: v.Status, Channel: v.Channel, Mode: v.Mode,
 		To: v.To, ToMasked: v.ToMasked, Extension: v.Extension,
-		Country: v.Country, NumberType: v.NumberType, Locale: v.Locale,
+		Country: v.Country, NumberType: v.NumberType, Locale: v.Locale, DisplayCode: v.ShownCode,
 		AttemptsRemaining: v.AttemptsRemaining(), SendsRemaining: v.SendsRemaining(),
 		CreatedAt: timestamp(v.CreatedAt), ExpiresAt: timestamp(v.ExpiresAt),
 		Purpose: v.Purpose, Reference: v.Reference,

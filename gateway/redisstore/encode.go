@@ -25,6 +25,8 @@ func encodeRules(r gateway.Rules) string {
 	b = strconv.AppendInt(b, r.Lock.Base.Microseconds(), 10)
 	b = append(b, ' ')
 	b = strconv.AppendInt(b, r.Lock.Max.Microseconds(), 10)
+	b = append(b, ' ')
+	b = strconv.AppendInt(b, r.Block.Microseconds(), 10)
 	return string(b)
 }
 
@@ -49,17 +51,18 @@ func decodeChange(text string, id gateway.ID) (c gateway.Change, err error) {
 		if p.rest == "" {
 			return c, nil
 		}
-	case gateway.RefusedLimit:
+	case gateway.RefusedLimit, gateway.RefusedBlocked:
 		if strings.Count(p.rest, "\n") == 2 { // nothing was created
 			c.Refusal.Limit, c.Refusal.Wait = ratelimit.Name(p.line()), p.duration()
 			return c, p.err
 		}
-	case gateway.RefusedNotPending, gateway.RefusedSends, "":
+	case gateway.RefusedNotPending, gateway.RefusedSends, gateway.RefusedCalling, "":
 	}
 	c.Effect = gateway.Effect(p.line())
 	c.Refusal.Limit, c.Refusal.Wait = ratelimit.Name(p.line()), p.duration()
 	c.Now = p.time()
 	c.Number = p.numberState()
+	c.Number.BlockedUntil = p.time()
 	r := &c.Record
 	r.ID, r.App = id, p.line()
 	r.Status, r.Channel = gateway.Status(p.line()), gateway.Channel(p.line())

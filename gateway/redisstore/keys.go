@@ -11,12 +11,17 @@ import (
 //
 //	dnw1:{2f}:v:<id>             verification (hash)
 //	dnw1:{2f}:n:<class><number>  what a number's verifications share (string)
+//	dnw1:{2f}:b:<number>         until when its holder blocked it (string)
 //	dnw1:{2f}:c:<number>         who proved to hold it lately (string)
 //	dnw1:{2f}:due                pending verifications by expiry (sorted set)
 //	dnw1:{2f}:i:<key>            idempotency key (hash)
+//	dnw1:{2f}:o:<app>            events that wait, by when to try next (sorted set)
+//	dnw1:{2f}:d:<app>            events that were given up (sorted set)
+//	dnw1:{2f}:e:<event>          event (hash)
+//	dnw1:gone:<app>              endpoint that wants no events (string), in a slot of its own
 //	dnw1:{2f}:w:<id>             pub/sub channel, not a key: id changed
 //
-// lua/lib.lua documents the values.
+// lua/lib.lua and lua/emit.lua document the values.
 
 const tagDigits = "0123456789abcdef"
 
@@ -32,3 +37,11 @@ func dueKey(tag byte) string { return slot(tag) + "due" }
 func idempotencyKey(n gateway.StoreName) string { return slot(n.Tag()) + "i:" + string(n) }
 
 func wakeChannel(id gateway.ID) string { return slot(id.Tag()) + "w:" + id.Name() }
+
+func queueKey(tag byte, app string) string { return slot(tag) + "o:" + app }
+
+func deadKey(tag byte, app string) string { return slot(tag) + "d:" + app }
+
+func eventKey(tag byte, event string) string { return slot(tag) + "e:" + event }
+
+func disabledKey(app string) string { return "dnw1:gone:" + app }

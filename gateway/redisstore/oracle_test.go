@@ -41,6 +41,7 @@ type history struct {
 
 	verifications []*modelled
 	numbers       map[string]gateway.NumberState // by class and number
+	blocked       map[string]time.Time           // by number
 	proved        map[string][]gateway.StoreName // by number, newest first
 }
 
@@ -57,7 +58,7 @@ type modelled struct {
 func newHistory(t *testing.T, rt *rapid.T, client redis.UniversalClient) *history {
 	h := &history{
 		T: rt, keys: testKeyring(t), now: time.Now().Truncate(time.Microsecond).UTC(),
-		numbers: map[string]gateway.NumberState{}, proved: map[string][]gateway.StoreName{},
+		numbers: map[string]gateway.NumberState{}, blocked: map[string]time.Time{}, proved: map[string][]gateway.StoreName{},
 	}
 	h.store = newStore(t, client).WithClock(func() time.Time { return h.now })
 	gcra := func(name string) ratelimit.GCRA {
@@ -70,16 +71,23 @@ func newHistory(t *testing.T, rt *rapid.T, client redis.UniversalClient) *histor
 	}
 	h.rules = gateway.Rules{
 		Cooldown: gcra("cooldown"), Hour: gcra("hour"), Day: gcra("day"), FailedChecks: gcra("failed"),
-		Lock: gateway.Lock{After: rapid.IntRange(1, 6).Draw(rt, "lock after"), Base: 10 * time.Second, Max: 35 * time.Second},
+		Lock:  gateway.Lock{After: rapid.IntRange(1, 6).Draw(rt, "lock after"), Base: 10 * time.Second, Max: 35 * time.Second},
+		Block: rapid.SampledFrom([]time.Duration{0, 20 * time.Second, time.Hour}).Draw(rt, "block"),
 	}
 	return h
 }
 
 func (h *history) run() {
 	h.Repeat(map[string]func(*rapid.T){
-		"start": func(t *rapid.T) { h.begin(t) },
-		"wrong": func(t *rapid.T) { h.apply(t, gateway.Check{}) },
-		"right": func(t *rapid.T) { h.apply(t, gateway.Check{Match: true}) },
+		"start":   func(t *rapid.T) { h.begin(t) },
+		"wrong":   func(t *rapid.T) { h.apply(t, gateway.Check{Call: drawCall(t)}) },
+		"right":   func(t *rapid.T) { h.apply(t, gateway.Check{Match: true, Call: drawCall(t)}) },
+		"confirm": func(t *rapid.T) { h.apply(t, gateway.Confirm{Call: drawCall(t)}) },
+		"deny": func(t *rapid.T) {
+			if rapid.IntRange(0, 3).Draw(t, "really") == 0 {
+				h.apply(t, gateway.Deny{Call: drawCall(t)})
+			}
+		},
 		"resend": func(t *rapid.T) {
 			h.apply(t, gateway.Resend{Channel: drawChannel(t), Provider: "again", Segments: 2})
 		},
@@ -87,7 +95,7 @@ func (h *history) run() {
 			h.apply(t, gateway.Failover{N: rapid.IntRange(0, 4).Draw(t, "n"), Next: rapid.SampledFrom([]string{"", "next"}).Draw(t, "next")})
 		},
 		"report": func(t *rapid.T) {
-			h.apply(t, gateway.Report{N: rapid.IntRange(0, 4).Draw(t, "n"), Provider: rapid.SampledFrom([]string{"first", "next", "again"}).Draw(t, "provider"), Status: rapid.SampledFrom(providers.MessageStatuses()).Draw(t, "status")})
+			h.apply(t, gateway.Report{N: rapid.IntRange(0, 4).Draw(t, "n"), Provider: rapid.SampledFrom([]string{"first", "next", "again"}).Draw(t, "provider"), Status: rapid.SampledFrom(append(providers.MessageStatuses(), providers.CallStatuses()...)).Draw(t, "status")})
 		},
 		"cancel": func(t *rapid.T) {
 			if rapid.IntRange(0, 3).Draw(t, "really") == 0 {
@@ -101,7 +109,7 @@ func (h *history) run() {
 				moments = append(moments, m.state.ExpiresAt)
 			}
 			for _, n := range h.numbers {
-				moments = append(moments, n.LockedUntil, n.Hour, n.FailedChecks, n.Cooldown[gateway.SMS])
+				moments = append(moments, n.BlockedUntil, n.LockedUntil, n.Hour, n.FailedChecks, n.Cooldown[gateway.SMS])
 			}
 			if at := rapid.SampledFrom(moments).Draw(t, "moment"); at.After(h.now) {
 				h.now = at
@@ -112,6 +120,8 @@ func (h *history) run() {
 		},
 	})
 }
+
+func drawCall(t *rapid.T) int { return rapid.IntRange(0, 3).Draw(t, "call") }
 
 func drawChannel(t *rapid.T) gateway.Channel {
 	return rapid.SampledFrom([]gateway.Channel{gateway.SMS, gateway.Voice}).Draw(t, "channel")
@@ -139,7 +149,7 @@ func (h *history) begin(t *rapid.T) {
 			}
 		}
 	}
-	want := gateway.Transition(m.state, h.numbers[m.class+string(m.number)], e, h.rules, h.now)
+	want := gateway.Transition(m.state, h.numberOf(m), e, h.rules, h.now)
 	got, err := h.store.Start(context.Background(), r, e, h.rules, time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -156,12 +166,19 @@ func (h *history) apply(t *rapid.T, e gateway.Event) {
 	}
 	latest := h.verifications[max(0, len(h.verifications)-3):] // older ones are mostly over
 	m := rapid.SampledFrom(latest).Draw(t, "verification")
-	want := gateway.Transition(m.state, h.numbers[m.class+string(m.number)], e, h.rules, h.now)
+	want := gateway.Transition(m.state, h.numberOf(m), e, h.rules, h.now)
 	got, err := h.store.Apply(context.Background(), m.id, m.app, e, h.rules)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.settle(t, m, e, want, got)
+}
+
+// numberOf is what m shares with others.
+func (h *history) numberOf(m *modelled) gateway.NumberState {
+	n := h.numbers[m.class+string(m.number)]
+	n.BlockedUntil = h.blocked[string(m.number)]
+	return n
 }
 
 func (h *history) sweep(t *rapid.T) {
@@ -189,6 +206,7 @@ func (h *history) settle(t *rapid.T, m *modelled, e gateway.Event, want gateway.
 	}
 	m.state = want.State
 	h.numbers[m.class+string(m.number)] = want.Number
+	h.blocked[string(m.number)] = want.Number.BlockedUntil
 	if want.Effect == gateway.EffectApproved && m.party != "" {
 		parties := []gateway.StoreName{m.party}
 		for _, p := range h.proved[string(m.number)] {
@@ -229,6 +247,6 @@ func current(n gateway.NumberState, now time.Time) gateway.NumberState {
 			gateway.SMS: still(n.Cooldown[gateway.SMS]), gateway.Voice: still(n.Cooldown[gateway.Voice]),
 		},
 		Hour: still(n.Hour), Day: still(n.Day), FailedChecks: still(n.FailedChecks),
-		Failures: n.Failures, LockedUntil: still(n.LockedUntil),
+		Failures: n.Failures, LockedUntil: still(n.LockedUntil), BlockedUntil: still(n.BlockedUntil),
 	}
 }

@@ -1,10 +1,12 @@
 package redisstore
 
 import (
+	"context"
 	"embed"
 
 	"github.com/redis/go-redis/v9"
 
+	"denwa/gateway"
 	"denwa/ratelimit"
 )
 
@@ -14,6 +16,7 @@ type op string
 const (
 	opStart    op = "start"
 	opCheck    op = "check"
+	opPress    op = "press"
 	opResend   op = "resend"
 	opFailover op = "failover"
 	opReport   op = "report"
@@ -23,12 +26,16 @@ const (
 	opReserve  op = "reserve"
 	opComplete op = "complete"
 	opRelease  op = "release"
+	opClaim    op = "claim"
+	opSettle   op = "settle"
+	opDead     op = "dead"
+	opReplay   op = "replay"
 )
 
 func ops() []op {
 	return []op{
-		opStart, opCheck, opResend, opFailover, opReport, opCancel, opLoad, opExpire,
-		opReserve, opComplete, opRelease,
+		opStart, opCheck, opPress, opResend, opFailover, opReport, opCancel, opLoad, opExpire,
+		opReserve, opComplete, opRelease, opClaim, opSettle, opDead, opReplay,
 	}
 }
 
@@ -46,10 +53,41 @@ func loadScripts() map[op]*redis.Script {
 		}
 		return string(b) + "\n"
 	}
-	shared := ratelimit.Lua + "\n" + read("lib")
+	shared := ratelimit.Lua + "\n" + read("lib") + read("emit") + read("act")
 	loaded := map[op]*redis.Script{}
 	for _, o := range ops() {
 		loaded[o] = redis.NewScript(shared + read(string(o)))
 	}
 	return loaded
+}
+
+// eachTag runs a script once for each hash tag, in one pipeline. It returns
+// every answer; an error, which is the first of all, doesn't mean that all
+// failed. A script that a server doesn't know is run there again, and only
+// there: elsewhere it has done its work.
+func (s *Store) eachTag(ctx context.Context, op op, call func(tag byte) (keys []string, args []any)) ([]*redis.Cmd, error) {
+	script := scripts[op]
+	cmds := make([]*redis.Cmd, gateway.Tags)
+	_, _ = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for tag := range cmds {
+			keys, args := call(byte(tag)) //nolint:gosec // G115: 0 to 63.
+			cmds[tag] = script.EvalSha(ctx, p, keys, args...)
+		}
+		return nil
+	})
+	_, _ = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for tag, cmd := range cmds {
+			if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+				keys, args := call(byte(tag)) //nolint:gosec // G115: 0 to 63.
+				cmds[tag] = script.Eval(ctx, p, keys, args...)
+			}
+		}
+		return nil
+	})
+	for _, cmd := range cmds {
+		if cmd.Err() != nil {
+			return cmds, cmd.Err()
+		}
+	}
+	return cmds, nil
 }

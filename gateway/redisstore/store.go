@@ -7,6 +7,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -49,10 +50,14 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Start implements [gateway.Store].
 func (s *Store) Start(ctx context.Context, r gateway.Record, e gateway.Begin, rules gateway.Rules, retention time.Duration) (gateway.Change, error) {
+	hook := "0"
+	if r.Hook {
+		hook = "1"
+	}
 	return s.run(ctx, opStart, r.ID, []string{verificationKey(r.ID), dueKey(r.ID.Tag())},
 		s.now(), encodeRules(rules), r.ID.Name(), string(r.Number), string(r.Party), r.App, string(e.Channel),
 		e.Provider, e.Segments, e.MaxAttempts, e.MaxSends, e.Life.Microseconds(), retention.Microseconds(),
-		encodeMeta(r), r.SealedTo, r.SealedReference)
+		encodeMeta(r), r.SealedTo, r.SealedReference, hook)
 }
 
 // Apply implements [gateway.Store].
@@ -65,7 +70,11 @@ func (s *Store) Apply(ctx context.Context, id gateway.ID, app string, event gate
 		if e.Match {
 			match = "1"
 		}
-		return s.run(ctx, opCheck, id, keys, s.now(), encodeRules(rules), name, app, match)
+		return s.run(ctx, opCheck, id, keys, s.now(), encodeRules(rules), name, app, match, e.Call)
+	case gateway.Confirm:
+		return s.run(ctx, opPress, id, keys, s.now(), encodeRules(rules), name, app, "confirm", e.Call)
+	case gateway.Deny:
+		return s.run(ctx, opPress, id, keys, s.now(), encodeRules(rules), name, app, "deny", e.Call)
 	case gateway.Resend:
 		return s.run(ctx, opResend, id, keys, s.now(), encodeRules(rules), name, app, string(e.Channel), e.Provider, e.Segments)
 	case gateway.Failover:
@@ -89,38 +98,14 @@ const expireBatch = 200
 // Expire implements [gateway.Store]: one pipeline of one script per hash tag.
 func (s *Store) Expire(ctx context.Context) (due []gateway.Due, err error) {
 	defer s.metrics.observe(opExpire, time.Now(), &err)
-	script := scripts[opExpire]
-	var cmds []*redis.Cmd
-	send := func(run func(redis.Scripter, byte) *redis.Cmd) error {
-		cmds = cmds[:0]
-		_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-			for tag := range byte(gateway.Tags) {
-				cmds = append(cmds, run(p, tag))
-			}
-			return nil
-		})
-		return err
-	}
-	args := func(tag byte) ([]string, []any) {
+	cmds, err := s.eachTag(ctx, opExpire, func(tag byte) ([]string, []any) {
 		return []string{dueKey(tag)}, []any{s.now(), expireBatch, slot(tag) + "v:"}
-	}
-	err = send(func(p redis.Scripter, tag byte) *redis.Cmd {
-		keys, argv := args(tag)
-		return script.EvalSha(ctx, p, keys, argv...)
 	})
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		err = send(func(p redis.Scripter, tag byte) *redis.Cmd {
-			keys, argv := args(tag)
-			return script.Eval(ctx, p, keys, argv...)
-		})
-	}
 	for _, cmd := range cmds {
 		text, cmdErr := cmd.Text()
 		if cmdErr != nil {
 			// One of them stands for all: without Redis each tag has the same.
-			if err == nil {
-				err = cmdErr
-			}
+			err = cmp.Or(err, cmdErr)
 			continue
 		}
 		for line := range strings.Lines(text) {

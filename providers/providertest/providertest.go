@@ -48,7 +48,7 @@ type Refusal struct {
 	RetryAfter time.Duration
 }
 
-// Number is the number that all messages go to.
+// Number is the number that all messages and calls go to.
 const Number = "+819037264815"
 
 // Env is what a provider under test is given.
@@ -72,6 +72,9 @@ type Harness struct {
 	// New starts a carrier that behaves as e says and returns a provider that
 	// uses it. The suite closes the provider; t.Cleanup ends the carrier.
 	New func(t *testing.T, e Env) providers.Provider
+	// Channel is what the suite asks for: messages, or calls where it is
+	// [providers.Voice]. Where the suite speaks of a message, it is a call then.
+	Channel providers.Channel
 	// Refusals are the failures that the carrier can report. There must be one
 	// for each [providers.Kind], unless it is skipped.
 	Refusals []Refusal

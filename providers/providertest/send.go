@@ -122,12 +122,7 @@ func testConcurrent(t *testing.T, h Harness) {
 			if impatient {
 				time.AfterFunc(time.Duration(n)*100*time.Microsecond, cancel)
 			}
-			m, ok := s.Provider.(providers.Messenger)
-			if !ok {
-				t.Errorf("%T is no providers.Messenger", s.Provider)
-				return
-			}
-			if _, err := m.SendMessage(ctx, message(n+2)); err != nil && !impatient {
+			if _, err := s.hand(ctx, message(n+2)); err != nil && !impatient {
 				t.Errorf("message %d: %v", n+2, err)
 			}
 		})

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"denwa/ivr"
 	"denwa/providers"
 )
 
@@ -70,21 +71,36 @@ func open(t *testing.T, h Harness, b Behaviour) *subject {
 	return s
 }
 
+// hand gives msg to the provider, or a call that reads its code out.
+func (s *subject) hand(ctx context.Context, msg providers.Message) (providers.Acceptance, error) {
+	if s.harness.Channel == providers.Voice {
+		c, ok := s.Provider.(providers.Caller)
+		if !ok {
+			return providers.Acceptance{}, fmt.Errorf("%T is no providers.Caller", s.Provider)
+		}
+		return c.PlaceCall(ctx, providers.Call{
+			Delivery: msg.Delivery, To: msg.To, ValidFor: msg.ValidFor,
+			Script: ivr.Script{Mode: ivr.ModeCode, Locale: "ja", Brand: "Example", Code: code},
+		})
+	}
+	m, ok := s.Provider.(providers.Messenger)
+	if !ok {
+		return providers.Acceptance{}, fmt.Errorf("%T is no providers.Messenger", s.Provider)
+	}
+	return m.SendMessage(ctx, msg)
+}
+
 // send sends msg. It fails the test if the provider isn't back promptly after
 // ctx ended, or if its error isn't what the contract says.
 func (s *subject) send(ctx context.Context, t *testing.T, msg providers.Message) (providers.Acceptance, *providers.Error) {
 	t.Helper()
-	m, ok := s.Provider.(providers.Messenger)
-	if !ok {
-		t.Fatalf("%T is no providers.Messenger", s.Provider)
-	}
 	type result struct {
 		accepted providers.Acceptance
 		err      error
 	}
 	back := make(chan result, 1)
 	go func() {
-		accepted, err := m.SendMessage(ctx, msg)
+		accepted, err := s.hand(ctx, msg)
 		back <- result{accepted, err}
 	}()
 	late := make(chan struct{})
@@ -94,7 +110,7 @@ func (s *subject) send(ctx context.Context, t *testing.T, msg providers.Message)
 	select {
 	case r = <-back:
 	case <-late:
-		t.Fatalf("SendMessage is not back %v after its context ended", prompt)
+		t.Fatalf("the provider is not back %v after its context ended", prompt)
 	}
 	s.private(t, "the reference", r.accepted.Reference)
 	if r.err == nil {

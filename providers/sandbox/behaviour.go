@@ -18,10 +18,11 @@ type Behaviour struct {
 	// SMS is the last status that the next message gets. With accepted and
 	// sent, no final receipt comes.
 	SMS providers.Status `json:"sms"`
-	// Voice is what becomes of the next call. With ringing, a person decides.
-	Voice string `json:"voice"`
+	// Voice is what becomes of the next call. With ringing, a person decides; a
+	// machine answers; what else there is, the call ends with.
+	Voice providers.Status `json:"voice"`
 	// DelayMS is the time to the last receipt in milliseconds; with Error, the
-	// time the carrier takes to fail.
+	// time the carrier takes to fail; with a Voice of ringing, to the first ring.
 	DelayMS int `json:"delay_ms"`
 	// Error is the failure with which the carrier refuses; empty for none. Nothing arrives then.
 	Error providers.Kind `json:"error,omitempty"`
@@ -31,11 +32,13 @@ type Behaviour struct {
 const maxDelayMS = 600_000
 
 // usual is how a phone behaves when nobody asked for anything.
-func usual() Behaviour { return Behaviour{SMS: providers.Delivered, Voice: "ringing"} }
+func usual() Behaviour { return Behaviour{SMS: providers.Delivered, Voice: providers.Ringing} }
 
 // voices are the values of Voice.
-func voices() []string {
-	return []string{"ringing", "busy", "no_answer", "declined", "unreachable", "machine", "failed"}
+func voices() []providers.Status {
+	return []providers.Status{
+		providers.Ringing, providers.Busy, providers.NoAnswer, providers.Declined, providers.Unreachable, providers.Machine, providers.Failed,
+	}
 }
 
 // delay is DelayMS as a duration.
@@ -48,6 +51,13 @@ func (b Behaviour) afterMessage() Behaviour {
 	return left
 }
 
+// afterCall is what is left of b for later.
+func (b Behaviour) afterCall() Behaviour {
+	left := usual()
+	left.SMS = b.SMS
+	return left
+}
+
 // badField is what is wrong with a field of a behaviour.
 type badField struct{ field, detail string }
 
@@ -55,8 +65,8 @@ type badField struct{ field, detail string }
 // is not exactly as documented is refused.
 func parseBehaviour(body []byte) (Behaviour, *badField) {
 	b := usual()
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
+	fields, ok := parseObject(body)
+	if !ok {
 		return b, &badField{detail: "the body must be a JSON object with any of delay_ms, error, sms, voice"}
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -83,6 +93,12 @@ func parseBehaviour(body []byte) (Behaviour, *badField) {
 		}
 	}
 	return b, nil
+}
+
+// parseObject reads the fields of a JSON object.
+func parseObject(body []byte) (fields map[string]json.RawMessage, ok bool) {
+	err := json.Unmarshal(body, &fields)
+	return fields, err == nil && fields != nil
 }
 
 // oneOf reads a string that must be one of allowed, or tells the problem.

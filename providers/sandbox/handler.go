@@ -19,26 +19,37 @@ var e164Form = regexp.MustCompile(`^[1-9][0-9]{6,14}$`)
 // Handler serves the phones as JSON, under the whole path:
 //
 //	GET    /sandbox/api/phones/{e164}/messages    [{"id","delivery","text","at","status"}], oldest first
+//	GET    /sandbox/api/phones/{e164}/calls       [{"id","delivery","extension","status","said","listening","at"}], oldest first
 //	GET    /sandbox/api/phones/{e164}/behaviour   what happens next
 //	POST   /sandbox/api/phones/{e164}/behaviour   sets it, see [Behaviour]; 204
-//	DELETE /sandbox/api/phones/{e164}             makes the phone as new; 204
+//	DELETE /sandbox/api/phones/{e164}             makes the phone as new, and ends its calls; 204
+//	POST   /sandbox/api/calls/{id}/answer         204
+//	POST   /sandbox/api/calls/{id}/press          {"digits":"0#"}, one after the other; 204
+//	POST   /sandbox/api/calls/{id}/hangup         204; while it rings, the call is declined
 //
 // The number is in E.164, with or without "+". A message's status is the last
 // that was reported and taken; a message that doesn't arrive is listed as well,
 // so that its code can be read. A behaviour replaces the one before; what it
 // leaves out is as usual, so {} takes everything back.
 //
-// Errors are application/problem+json. Anyone may call it, so it takes JSON
+// A call's status is how it stands now. "said" are the prompts so far; while it
+// is "listening", keys count. After a POST that succeeded, both are up to date,
+// and what was pressed is judged. What a call can't do now is a 409 with the
+// code call_ended, not_ringing (to be answered), not_listening (for keys) or
+// decided (by the behaviour, not by a person).
+//
+// Errors are application/problem+json. Anyone may call it, so it takes a POST
 // only as application/json, which no page of another origin can send unasked.
 // The path holds a number: don't log it.
 func (p *Phones) Handler() http.Handler {
 	mux := http.NewServeMux()
-	handle := func(path string, methods map[string]func(w http.ResponseWriter, r *http.Request, number string)) {
+	type methods = map[string]http.HandlerFunc
+	handle := func(path string, do methods) {
 		var allowed []string
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
-			if do, ok := methods[method]; ok {
+			if serve, ok := do[method]; ok {
 				allowed = append(allowed, method)
-				mux.HandleFunc(method+" "+path, withNumber(do))
+				mux.HandleFunc(method+" "+path, serve)
 			}
 		}
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
@@ -46,10 +57,15 @@ func (p *Phones) Handler() http.Handler {
 			writeProblem(w, http.StatusMethodNotAllowed, "invalid_request", "", "this path takes "+strings.Join(allowed, " and ")+" only")
 		})
 	}
-	type methods = map[string]func(http.ResponseWriter, *http.Request, string)
-	handle("/sandbox/api/phones/{e164}", methods{http.MethodDelete: p.deletePhone})
-	handle("/sandbox/api/phones/{e164}/messages", methods{http.MethodGet: p.getMessages})
-	handle("/sandbox/api/phones/{e164}/behaviour", methods{http.MethodGet: p.getBehaviour, http.MethodPost: p.postBehaviour})
+	handle("/sandbox/api/phones/{e164}", methods{http.MethodDelete: withNumber(p.deletePhone)})
+	handle("/sandbox/api/phones/{e164}/messages", methods{http.MethodGet: withNumber(p.getMessages)})
+	handle("/sandbox/api/phones/{e164}/calls", methods{http.MethodGet: withNumber(p.getCalls)})
+	handle("/sandbox/api/phones/{e164}/behaviour", methods{
+		http.MethodGet: withNumber(p.getBehaviour), http.MethodPost: withNumber(p.postBehaviour),
+	})
+	handle("/sandbox/api/calls/{id}/answer", methods{http.MethodPost: p.postAct(answer, parseNothing)})
+	handle("/sandbox/api/calls/{id}/press", methods{http.MethodPost: p.postAct(press, parsePress)})
+	handle("/sandbox/api/calls/{id}/hangup", methods{http.MethodPost: p.postAct(hangUp, parseNothing)})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, http.StatusNotFound, "not_found", "", "no such path")
 	})
@@ -78,20 +94,8 @@ func (p *Phones) getBehaviour(w http.ResponseWriter, _ *http.Request, number str
 }
 
 func (p *Phones) postBehaviour(w http.ResponseWriter, r *http.Request, number string) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		writeProblem(w, http.StatusUnsupportedMediaType, "invalid_request", "", "the body must be application/json")
-		return
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		writeProblem(w, http.StatusRequestEntityTooLarge, "payload_too_large", "", "the body is too large")
-		return
-	} else if err != nil {
-		return // the client is gone
-	}
-	b, bad := parseBehaviour(body)
-	if bad != nil {
-		writeProblem(w, http.StatusBadRequest, "invalid_request", bad.field, bad.detail)
+	b, ok := read(w, r, parseBehaviour)
+	if !ok {
 		return
 	}
 	p.behave(number, b)
@@ -101,6 +105,50 @@ func (p *Phones) postBehaviour(w http.ResponseWriter, r *http.Request, number st
 func (p *Phones) deletePhone(w http.ResponseWriter, _ *http.Request, number string) {
 	p.forget(number)
 	w.WriteHeader(http.StatusNoContent)
+}
+
+func (p *Phones) getCalls(w http.ResponseWriter, _ *http.Request, number string) {
+	writeJSON(w, http.StatusOK, "application/json; charset=utf-8", p.calls(number))
+}
+
+// postAct has a person do something with the call in the path.
+func (p *Phones) postAct(kind actKind, parse func(body []byte) (keys string, bad *badField)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		keys, ok := read(w, r, parse)
+		if !ok {
+			return
+		}
+		refused, found := p.do(r.Context(), r.PathValue("id"), act{kind: kind, keys: keys})
+		switch {
+		case !found:
+			writeProblem(w, http.StatusNotFound, "not_found", "", "no such call")
+		case refused != nil:
+			writeProblem(w, http.StatusConflict, refused.code, "", refused.detail)
+		default:
+			w.WriteHeader(http.StatusNoContent)
+		}
+	}
+}
+
+// read reads and parses a JSON body, or says what is wrong with it.
+func read[T any](w http.ResponseWriter, r *http.Request, parse func(body []byte) (T, *badField)) (value T, ok bool) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		writeProblem(w, http.StatusUnsupportedMediaType, "invalid_request", "", "the body must be application/json")
+		return value, false
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		writeProblem(w, http.StatusRequestEntityTooLarge, "payload_too_large", "", "the body is too large")
+		return value, false
+	} else if err != nil {
+		return value, false // the client is gone
+	}
+	value, bad := parse(body)
+	if bad != nil {
+		writeProblem(w, http.StatusBadRequest, "invalid_request", bad.field, bad.detail)
+		return value, false
+	}
+	return value, true
 }
 
 // problem is an RFC 9457 problem, as the native API has them.

@@ -95,7 +95,13 @@ func TestBehaviour(t *testing.T) {
 	set(`{"sms":"expired","voice":"machine"}`) // the whole of it is replaced
 	shows(`{"sms":"expired","voice":"machine","delay_ms":0}`)
 
-	// A message uses it up, but not what the next call will do.
+	// A call uses it up, but not how the next message fares; and the other way round.
+	set(`{"sms":"expired","voice":"busy","delay_ms":3}`)
+	if _, err := p.PlaceCall(t.Context(), providers.Call{Delivery: "d1", To: number}); err != nil {
+		t.Fatal(err)
+	}
+	shows(`{"sms":"expired","voice":"ringing","delay_ms":0}`)
+	set(`{"sms":"expired","voice":"machine"}`)
 	if _, err := p.SendMessage(t.Context(), providers.Message{Delivery: "d1", To: number}); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +109,7 @@ func TestBehaviour(t *testing.T) {
 	set(`{}`)
 	shows(`{"sms":"delivered","voice":"ringing","delay_ms":0}`)
 	for _, v := range voices() {
-		set(`{"voice":"` + v + `"}`)
+		set(`{"voice":"` + string(v) + `"}`)
 	}
 	for _, s := range providers.MessageStatuses() {
 		set(`{"sms":"` + string(s) + `"}`)
@@ -121,6 +127,8 @@ func TestProblems(t *testing.T) {
 		outcomes  = "voice must be one of ringing, busy, no_answer, declined, unreachable, machine, failed"
 		kinds     = "error must be one of invalid, rejected, throttled, unavailable, auth, ambiguous"
 		delay     = "delay_ms must be a whole number from 0 to 600000"
+		digits    = "digits must be 1 to 32 of 0-9, * and #"
+		nothing   = "the body must be empty or {}"
 		e164      = "the number in the path must be in E.164: a country code and the number, 7 to 15 digits"
 	)
 	for _, test := range []struct {
@@ -148,7 +156,24 @@ func TestProblems(t *testing.T) {
 		{"PUT", behaviour, `{}`, problem{Status: 405, Code: "invalid_request", Detail: "this path takes GET and POST only"}},
 		{"POST", "/sandbox/api/phones/+819012345678/messages", `{}`, problem{Status: 405, Code: "invalid_request", Detail: "this path takes GET only"}},
 		{"GET", "/sandbox/api/phones/+819012345678", "", problem{Status: 405, Code: "invalid_request", Detail: "this path takes DELETE only"}},
-		{"GET", "/sandbox/api/phones/+819012345678/calls", "", problem{Status: 404, Code: "not_found", Detail: "no such path"}},
+		{"GET", "/sandbox/api/phones/+819012345678/faxes", "", problem{Status: 404, Code: "not_found", Detail: "no such path"}},
+		{"POST", "/sandbox/api/phones/+819012345678/calls", `{}`, problem{Status: 405, Code: "invalid_request", Detail: "this path takes GET only"}},
+		{"GET", "/sandbox/api/calls/call-1/press", "", problem{Status: 405, Code: "invalid_request", Detail: "this path takes POST only"}},
+		{"POST", "/sandbox/api/calls/call-1/answer", `{}`, problem{Status: 404, Code: "not_found", Detail: "no such call"}},
+		{"POST", "/sandbox/api/calls/sms-1/hangup", `{}`, problem{Status: 404, Code: "not_found", Detail: "no such call"}},
+		{"POST", "/sandbox/api/calls/call-1/press", `{"digits":"#"}`, problem{Status: 404, Code: "not_found", Detail: "no such call"}},
+		{"POST", "/sandbox/api/calls/call-1/sing", `{}`, problem{Status: 404, Code: "not_found", Detail: "no such path"}},
+		{"POST", "/sandbox/api/calls/call-1/answer", "", problem{Status: 415, Code: "invalid_request", Detail: "the body must be application/json"}},
+		{"POST", "/sandbox/api/calls/call-1/answer", `{"digits":"#"}`, problem{Status: 400, Code: "invalid_request", Detail: nothing}},
+		{"POST", "/sandbox/api/calls/call-1/hangup", `null`, problem{Status: 400, Code: "invalid_request", Detail: nothing}},
+		{"POST", "/sandbox/api/calls/call-1/press", `["#"]`, problem{Status: 400, Code: "invalid_request", Detail: "the body must be a JSON object with digits"}},
+		{"POST", "/sandbox/api/calls/call-1/press", `{}`, problem{Status: 400, Code: "invalid_request", Field: "digits", Detail: digits}},
+		{"POST", "/sandbox/api/calls/call-1/press", `{"digits":""}`, problem{Status: 400, Code: "invalid_request", Field: "digits", Detail: digits}},
+		{"POST", "/sandbox/api/calls/call-1/press", `{"digits":1}`, problem{Status: 400, Code: "invalid_request", Field: "digits", Detail: digits}},
+		{"POST", "/sandbox/api/calls/call-1/press", `{"digits":"１"}`, problem{Status: 400, Code: "invalid_request", Field: "digits", Detail: digits}},
+		{"POST", "/sandbox/api/calls/call-1/press", `{"digits":"#\n"}`, problem{Status: 400, Code: "invalid_request", Field: "digits", Detail: digits}},
+		{"POST", "/sandbox/api/calls/call-1/press", `{"digits":"012345678901234567890123456789012"}`, problem{Status: 400, Code: "invalid_request", Field: "digits", Detail: digits}},
+		{"POST", "/sandbox/api/calls/call-1/press", `{"digits":"#","Digits":"#"}`, problem{Status: 400, Code: "invalid_request", Field: "Digits", Detail: "Digits is unknown; the only field is digits"}},
 		{"GET", "/sandbox/api/phones/09012345678/messages", "", problem{Status: 422, Code: "invalid_number", Detail: e164}},
 		{"GET", "/sandbox/api/phones/+81901234567890123/messages", "", problem{Status: 422, Code: "invalid_number", Detail: e164}},
 		{"GET", "/sandbox/api/phones/++819012345678/messages", "", problem{Status: 422, Code: "invalid_number", Detail: e164}},

@@ -14,6 +14,9 @@ const (
 	maxPhones = 1000
 	// maxMessages is how many messages a phone keeps. The oldest goes first.
 	maxMessages = 100
+	// maxCalls is how many calls a phone keeps. The oldest goes first, and ends
+	// if it hasn't.
+	maxCalls = 50
 )
 
 // Phones are the phones on the screen, by number. They are kept in memory and
@@ -24,12 +27,14 @@ type Phones struct {
 	numbers map[string]*list.Element // of *phone
 	used    *list.List               // the phone used last is in front
 	ids     map[string]*message
+	callIDs map[string]*call
 	last    int // id given
 }
 
 type phone struct {
 	number   string
 	messages []*message // oldest first
+	calls    []*call    // oldest first
 	next     Behaviour
 }
 
@@ -44,7 +49,10 @@ type message struct {
 
 // NewPhones returns phones on which nothing arrived yet.
 func NewPhones() *Phones {
-	return &Phones{numbers: map[string]*list.Element{}, used: list.New(), ids: map[string]*message{}}
+	return &Phones{
+		numbers: map[string]*list.Element{}, used: list.New(),
+		ids: map[string]*message{}, callIDs: map[string]*call{},
+	}
 }
 
 // use returns the phone with number, which becomes the one used last.
@@ -75,11 +83,14 @@ func phoneOf(e *list.Element) *phone {
 	return ph
 }
 
-// remove forgets a phone.
+// remove forgets a phone. Its calls end.
 func (p *Phones) remove(e *list.Element) {
 	ph := phoneOf(e)
 	for _, m := range ph.messages {
 		delete(p.ids, m.ID)
+	}
+	for _, c := range ph.calls {
+		p.drop(c)
 	}
 	delete(p.numbers, ph.number)
 	p.used.Remove(e)

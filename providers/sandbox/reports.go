@@ -29,8 +29,10 @@ type report struct {
 	id       string
 	statuses []providers.Status // in order; never empty while it waits
 	due      time.Time          // of the first status
-	end      time.Time          // when the last one is due
+	end      time.Time          // when the others are due
 	tries    int
+	open     bool // more comes by tell
+	busy     bool // waits or is under way
 }
 
 // reports hands receipts over when they are due, those of one delivery in order.
@@ -55,8 +57,8 @@ func startReports(receive func(context.Context, providers.Receipt) error, report
 	q := &reports{receive: receive, reported: reported, log: log, wake: make(chan struct{}, 1), stop: stop}
 	for range workers {
 		q.workers.Go(func() {
-			for r := q.next(ctx); r != nil; r = q.next(ctx) {
-				q.handOver(ctx, r)
+			for r, s := q.next(ctx); r != nil; r, s = q.next(ctx) {
+				q.handOver(ctx, r, s)
 			}
 		})
 	}
@@ -72,7 +74,8 @@ func (q *reports) close() {
 	q.workers.Wait()
 }
 
-// reserve makes room for one delivery, which add must follow.
+// reserve makes room for one delivery, which add must follow, or tell until
+// the final status.
 func (q *reports) reserve() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -86,17 +89,38 @@ func (q *reports) reserve() error {
 	return nil
 }
 
-// add queues r, or ends it if nothing is left to report.
+// add queues what is to be reported of a message.
 func (q *reports) add(r *report) {
 	q.mu.Lock()
-	if len(r.statuses) == 0 {
-		q.pending--
-	} else {
-		at, _ := slices.BinarySearchFunc(q.waiting, r.due, func(w *report, due time.Time) int { return due.Compare(w.due) })
-		q.waiting = slices.Insert(q.waiting, at, r)
+	q.queue(r)
+	q.mu.Unlock()
+	q.signal()
+}
+
+// tell queues one more status of a call, to be reported at once. The final one
+// is the last.
+func (q *reports) tell(r *report, s providers.Status) {
+	q.mu.Lock()
+	r.statuses, r.open = append(r.statuses, s), !s.Final()
+	if !r.busy {
+		r.due = time.Now()
+		q.queue(r)
 	}
 	q.mu.Unlock()
 	q.signal()
+}
+
+// queue has r wait until it is due. Nothing is left of one that has nothing to
+// report, unless it is open.
+func (q *reports) queue(r *report) {
+	r.busy = len(r.statuses) > 0
+	switch {
+	case r.busy:
+		at, _ := slices.BinarySearchFunc(q.waiting, r.due, func(w *report, due time.Time) int { return due.Compare(w.due) })
+		q.waiting = slices.Insert(q.waiting, at, r)
+	case !r.open:
+		q.pending--
+	}
 }
 
 // signal makes one idle worker look again.
@@ -107,14 +131,15 @@ func (q *reports) signal() {
 	}
 }
 
-// next waits for a report that is due; nil when ctx ends.
-func (q *reports) next(ctx context.Context) *report {
+// next waits for a report that is due, and returns its first status; nil when
+// ctx ends.
+func (q *reports) next(ctx context.Context) (*report, providers.Status) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		r, wait := q.pop()
+		r, s, wait := q.pop()
 		if r != nil {
-			return r
+			return r, s
 		}
 		var due <-chan time.Time
 		if wait > 0 {
@@ -127,48 +152,55 @@ func (q *reports) next(ctx context.Context) *report {
 		case <-ctx.Done():
 		}
 	}
-	return nil
+	return nil, ""
 }
 
 // pop takes the first report if it is due, else says how long until it is; 0
 // when there is none.
-func (q *reports) pop() (r *report, wait time.Duration) {
+func (q *reports) pop() (r *report, s providers.Status, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	last := len(q.waiting) - 1
 	if last < 0 {
-		return nil, 0
+		return nil, "", 0
 	}
 	r = q.waiting[last]
 	if wait := time.Until(r.due); wait > 0 {
-		return nil, wait
+		return nil, "", wait
 	}
 	q.waiting = slices.Delete(q.waiting, last, last+1)
 	if last > 0 {
 		q.signal() // the next one is another worker's
 	}
-	return r, 0
+	return r, r.statuses[0], 0
 }
 
 // handOver gives the first status of r to the receiver and queues the rest.
-func (q *reports) handOver(ctx context.Context, r *report) {
-	status := r.statuses[0]
+func (q *reports) handOver(ctx context.Context, r *report, s providers.Status) {
 	try, cancel := context.WithTimeout(ctx, receiveTimeout)
-	err := q.receive(try, providers.Receipt{Delivery: r.delivery, Status: status})
+	err := q.receive(try, providers.Receipt{Delivery: r.delivery, Status: s})
 	cancel()
+	dropped := err != nil && r.tries+1 == maxTries
 	switch {
 	case err == nil:
-		q.reported(r.id, status)
-		r.statuses, r.due, r.tries = r.statuses[1:], r.end, 0
+		q.reported(r.id, s)
 	case ctx.Err() != nil:
 		return
-	case r.tries+1 == maxTries:
+	case dropped:
 		q.log.ErrorContext(ctx, "receipt dropped, the receiver doesn't take it",
-			"delivery", r.delivery, "status", string(status), "error", err)
-		r.statuses = nil
+			"delivery", r.delivery, "status", string(s), "error", err)
+	}
+	q.mu.Lock()
+	switch {
+	case err == nil:
+		r.statuses, r.due, r.tries = r.statuses[1:], r.end, 0
+	case dropped:
+		r.statuses, r.tries = nil, 0
 	default:
 		r.due = time.Now().Add(firstRetry << r.tries)
 		r.tries++
 	}
-	q.add(r)
+	q.queue(r)
+	q.mu.Unlock()
+	q.signal()
 }

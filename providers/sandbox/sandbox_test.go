@@ -24,7 +24,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const number = "+819012345678"
 
 func TestConformance(t *testing.T) {
+	for _, ch := range providers.Channels() {
+		t.Run(string(ch), func(t *testing.T) { conform(t, ch) })
+	}
+}
+
+func conform(t *testing.T, ch providers.Channel) {
 	h := providertest.Harness{
+		Channel: ch,
 		New: func(t *testing.T, e providertest.Env) providers.Provider {
 			phones := NewPhones()
 			behaviour := `{"error":"` + string(e.Carrier) + `"}`
@@ -38,7 +45,7 @@ func TestConformance(t *testing.T) {
 			if answer := request(phones, http.MethodPost, "/sandbox/api/phones/"+providertest.Number+"/behaviour", behaviour); answer.Code != http.StatusNoContent {
 				t.Fatalf("behaviour: %d %s", answer.Code, answer.Body)
 			}
-			p, err := New(Config{Name: "sandbox"}, phones, e.Receive, e.Log)
+			p, err := New(Config{Name: "sandbox"}, phones, e.Receive, nil, e.Log)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,7 +55,7 @@ func TestConformance(t *testing.T) {
 			"slow":            "what it accepts, it accepts at once",
 			"cut":             "it has no connection",
 			"down":            "it has no connection",
-			"receipts":        "nobody can make it report: it reports by itself, see TestReports",
+			"receipts":        "nobody can make it report: it reports by itself, see TestReports and TestCallOutcomes",
 			"forged callback": "it calls nobody back by HTTP",
 		},
 	}
@@ -59,11 +66,24 @@ func TestConformance(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	p, err := New(Config{Name: "Sand Box"}, NewPhones(), nil, nil)
-	want := `sandbox provider "Sand Box": name must be 1 to 32 lower-case letters, digits and hyphens`
-	if p != nil || err == nil || err.Error() != want {
-		t.Errorf("got %v, %v", p, err)
+	const long = "ring_timeout must be at most 10m; 0 is the default, 30s"
+	for _, test := range []struct {
+		Config
+		want string
+	}{
+		{Config{Name: "Sand Box"}, `sandbox provider "Sand Box": name must be 1 to 32 lower-case letters, digits and hyphens`},
+		{Config{"a", -time.Second}, `sandbox provider "a": ` + long},
+		{Config{"a", maxRingTime + 1}, `sandbox provider "a": ` + long},
+	} {
+		if p, err := New(test.Config, NewPhones(), nil, nil, nil); p != nil || err == nil || err.Error() != test.want {
+			t.Errorf("got %v, %v, want %s", p, err, test.want)
+		}
 	}
+	DefaultConfig().Validate(func(field, problem string) {
+		if field != "name" {
+			t.Errorf("the default of %s %s", field, problem)
+		}
+	})
 }
 
 // gateway is a receiver that writes down what it gets and when.
@@ -73,6 +93,11 @@ type gateway struct {
 	log   []string
 	fail  func(try int) error
 	tries int
+
+	asked []string
+	slow  time.Duration // to judge
+	deaf  time.Duration // before that, whatever its context says
+	blind error         // instead of a verdict
 }
 
 func (g *gateway) receive(ctx context.Context, provider string, r providers.Receipt) error {
@@ -101,7 +126,7 @@ func (g *gateway) got() []string {
 func open(t *testing.T, phones *Phones, name string, log *slog.Logger) (*Provider, *gateway) {
 	t.Helper()
 	g := &gateway{begin: time.Now()}
-	p, err := New(Config{Name: name}, phones, g.receive, log)
+	p, err := New(Config{Name: name}, phones, g.receive, g, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +289,7 @@ func TestReportsStuck(t *testing.T) {
 			calls++
 			<-ctx.Done()
 			return ctx.Err()
-		}, discard)
+		}, nil, discard)
 		if err != nil {
 			t.Fatal(err)
 		}

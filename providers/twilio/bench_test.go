@@ -2,10 +2,13 @@ package twilio
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"denwa/ivr"
 )
 
 func BenchmarkSendMessage(b *testing.B) {
@@ -45,5 +48,27 @@ func BenchmarkBarePost(b *testing.B) {
 		}
 		_, _ = io.Copy(io.Discard, resp.Body)
 		resp.Body.Close()
+	}
+}
+
+// BenchmarkCallKeys is a key press in a call, from Twilio's request to the TwiML
+// that answers it, without the gateway.
+func BenchmarkCallKeys(b *testing.B) {
+	calls := &exchange{script: ivr.Script{Mode: ivr.ModeConfirm, Locale: "ja", Brand: "Example"}, result: ivr.Over}
+	p, err := New(voiceConfig(), testPublic, noReceipts, calls, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	handler := p.Callbacks()
+	target := "/call/keys?delivery=" + testDelivery + "&state=a0"
+	form := callForm("Digits", "#")
+	body, signature := form.Encode(), sign(voiceConfig().AuthToken, testPublic+"/callbacks/twilio-main"+target, form)
+	b.ReportAllocs()
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, callback(target, body, signature))
+		if w.Code != http.StatusOK {
+			b.Fatal(w.Code)
+		}
 	}
 }

@@ -15,15 +15,24 @@ const maxCallback = 64 << 10
 
 // Callbacks returns the handler for what Twilio reports:
 //
-//	POST /status?delivery=<delivery>   what became of a message
+//	POST /status?delivery=<delivery>                  what became of a message
+//	POST /call?delivery=<delivery>                    a call was answered
+//	POST /call/keys?delivery=<delivery>&state=<state> keys were pressed in it, or not
+//	POST /call/status?delivery=<delivery>             how it goes on
 //
-// It answers 204 to what was taken, also to what is no news; 403 to what
-// Twilio didn't sign or what is of another account; 400 to what makes no
-// sense; and 503 when the receiver failed, which Twilio then repeats. Reports
-// come more than once and in any order: sorting that out is the receiver's.
+// It answers reports with 204, also those that are no news, and what asks how a
+// call goes on with TwiML; with 403 what Twilio didn't sign or what is of
+// another account; with 400 what makes no sense; and with 503 when the receiver
+// or the switchboard failed, which Twilio then repeats. All of it comes more
+// than once and in any order: sorting that out is the receiver's.
 func (p *Provider) Callbacks() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /status", p.signed(p.messageReport))
+	if p.voice.enabled() {
+		mux.HandleFunc("POST /call", p.signed(p.callAnswered))
+		mux.HandleFunc("POST /call/keys", p.signed(p.callKeys))
+		mux.HandleFunc("POST /call/status", p.signed(p.callReport))
+	}
 	return mux
 }
 
@@ -37,7 +46,7 @@ func (p *Provider) signed(next func(http.ResponseWriter, *http.Request, url.Valu
 			if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
 				status = http.StatusRequestEntityTooLarge
 			}
-			http.Error(w, http.StatusText(status), status)
+			refuse(w, status)
 			return
 		}
 		form, err := url.ParseQuery(string(body))
@@ -46,7 +55,7 @@ func (p *Provider) signed(next func(http.ResponseWriter, *http.Request, url.Valu
 			p.refusals.Do(func() {
 				p.log.WarnContext(ctx, "callback refused: not signed by twilio for public_url and auth_token")
 			})
-			http.Error(w, http.StatusText(http.StatusForbidden), http.StatusForbidden)
+			refuse(w, http.StatusForbidden)
 			return
 		}
 		next(w, r, form)
@@ -77,23 +86,29 @@ func (p *Provider) messageReport(w http.ResponseWriter, r *http.Request, form ur
 	delivery := r.URL.Query().Get("delivery")
 	code, codeErr := errorCodeField(form.Get("ErrorCode"))
 	if delivery == "" || codeErr != nil || form.Get("MessageStatus") == "" || !messageSIDForm.MatchString(form.Get("MessageSid")) {
-		http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+		refuse(w, http.StatusBadRequest)
 		return
 	}
 	status, known := messageStatus(form.Get("MessageStatus"), code)
 	if !known {
 		p.log.WarnContext(r.Context(), "unknown message status from twilio", "status", form.Get("MessageStatus"))
 	}
-	if status != providers.Accepted {
-		receipt := providers.Receipt{Delivery: delivery, Status: status, Code: codeText(code)}
+	p.report(w, r, providers.Receipt{Delivery: delivery, Status: status, Code: codeText(code)})
+}
+
+// report hands a receipt on, if it is news, and answers Twilio.
+func (p *Provider) report(w http.ResponseWriter, r *http.Request, receipt providers.Receipt) {
+	if receipt.Status != providers.Accepted {
 		if err := p.receive(r.Context(), p.name, receipt); err != nil {
 			p.log.WarnContext(r.Context(), "receipt not taken, twilio will repeat it", "error", err)
-			http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+			refuse(w, http.StatusServiceUnavailable)
 			return
 		}
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
+
+func refuse(w http.ResponseWriter, status int) { http.Error(w, http.StatusText(status), status) }
 
 // errorCodeField reads ErrorCode, which is absent or empty where there was no error.
 func errorCodeField(value string) (int, error) {

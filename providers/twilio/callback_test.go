@@ -49,13 +49,22 @@ func (l *ledger) receive(_ context.Context, provider string, r providers.Receipt
 // startReporting returns a fake Twilio and a provider whose callbacks it can reach.
 func startReporting(t *testing.T, receive providers.Receiver) (*fakeTwilio, *Provider) {
 	t.Helper()
-	cfg := testConfig()
+	return startCalling(t, testConfig(), receive, &exchange{})
+}
+
+// startCalling does so with a switchboard.
+func startCalling(t *testing.T, cfg Config, receive providers.Receiver, calls providers.Switchboard) (*fakeTwilio, *Provider) {
+	t.Helper()
 	fake := newFakeTwilio(t, cfg)
 	cfg.BaseURL = fake.URL
 	mux := http.NewServeMux()
 	gateway := httptest.NewServer(mux)
 	t.Cleanup(gateway.Close)
-	p := newProvider(t, cfg, gateway.URL, receive)
+	p, err := New(cfg, gateway.URL, receive, calls, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.http.CloseIdleConnections() })
 	mux.Handle("/callbacks/twilio-main/", http.StripPrefix("/callbacks/twilio-main", p.Callbacks()))
 	return fake, p
 }
@@ -289,7 +298,7 @@ func TestCallbackUnderAPath(t *testing.T) {
 func TestCallbackLog(t *testing.T) {
 	var out bytes.Buffer
 	book := &ledger{failures: 1}
-	p, err := New(testConfig(), testPublic, book.receive, slog.New(slog.NewTextHandler(&out, nil)))
+	p, err := New(testConfig(), testPublic, book.receive, nil, slog.New(slog.NewTextHandler(&out, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +333,7 @@ func FuzzCallback(f *testing.F) {
 		p, err := New(cfg, testPublic, func(_ context.Context, _ string, r providers.Receipt) error {
 			receipts = append(receipts, r)
 			return nil
-		}, slog.New(slog.DiscardHandler))
+		}, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,11 +16,15 @@ type failure struct {
 	what string
 }
 
-// failures holds Twilio's error codes that a message can end with, after
+// failures holds Twilio's error codes that a message or a call can end with, after
 // https://www.twilio.com/docs/api/errors. Twilio's own message is never shown:
 // it quotes the number. A code that isn't here is judged by its HTTP status.
 var failures = map[int]failure{
 	// This number can't receive this, from anybody.
+	13223: {providers.Invalid, "the number is not valid"},
+	13224: {providers.Invalid, "the number is not valid, or no carrier reaches it"},
+	21201: {providers.Invalid, "the number is missing"},
+	21202: {providers.Invalid, "the number is a premium rate or emergency service"},
 	21211: {providers.Invalid, "the number is not valid"},
 	21214: {providers.Invalid, "the number can't be reached by this account"},
 	21217: {providers.Invalid, "the number does not appear to be valid"},
@@ -36,7 +40,15 @@ var failures = map[int]failure{
 	30006: {providers.Invalid, "the number is a landline or its carrier can't be reached"},
 
 	// Not by this route, sender or region: another provider may.
+	13225: {providers.Unavailable, "the number is on Twilio's list of numbers that are not called"},
+	13227: {providers.Unavailable, "the account is not allowed to call this region"},
+	21205: {providers.Unavailable, "the callback address is refused: check public_url"},
+	21210: {providers.Unavailable, "the configured caller is neither a number of the account nor verified"},
 	21212: {providers.Unavailable, "the configured sender is not valid"},
+	21213: {providers.Unavailable, "the caller is missing"},
+	21215: {providers.Unavailable, "the account is not allowed to call this region"},
+	21216: {providers.Unavailable, "the account is not allowed to call this number"},
+	21219: {providers.Unavailable, "a trial account can call verified numbers only"},
 	21267: {providers.Unavailable, "a trial account can't use a sender ID"},
 	21408: {providers.Unavailable, "the account is not allowed to send to this region"},
 	21603: {providers.Unavailable, "the sender is missing"},
@@ -59,6 +71,7 @@ var failures = map[int]failure{
 	30036: {providers.Unavailable, "the validity period ended in Twilio's queue"},
 
 	// Slow down.
+	10004: {providers.Throttled, "too many calls at once"},
 	20429: {providers.Throttled, "too many requests at once"},
 	21611: {providers.Throttled, "the sender's queue is full"},
 	30001: {providers.Throttled, "the queue overflowed"},
@@ -120,11 +133,11 @@ func statusKind(status int) providers.Kind {
 	}
 }
 
-// failedAtOnce is the failure of a message that was created in a failed state.
+// failedAtOnce is the failure of a message or a call that was created in a failed state.
 func failedAtOnce(code int) *providers.Error {
 	f, known := failures[code]
 	if !known {
-		f = failure{providers.Unavailable, "the message failed at once"} // Twilio won't send it, somebody else may
+		f = failure{providers.Unavailable, "it failed at once"} // Twilio won't send it, somebody else may
 	}
 	return &providers.Error{Kind: f.kind, Code: codeText(code), Err: fmt.Errorf("twilio: %s", f.what)}
 }
@@ -155,6 +168,42 @@ func messageStatus(status string, code int) (_ providers.Status, ok bool) {
 		default: // only a scheduled message can be canceled, so the carrier never had it
 			return providers.Failed, true
 		}
+	default:
+		return providers.Accepted, false
+	}
+}
+
+// callStatus maps Twilio's status of a call, with the SIP status that the
+// carrier answered and what machine detection said, if they are known. ok is
+// false for a status that isn't known, which is then taken for Accepted: no news.
+func callStatus(status, sip string, machine bool) (_ providers.Status, ok bool) {
+	switch status {
+	case "queued", "initiated":
+		return providers.Accepted, true
+	case "ringing":
+		return providers.Ringing, true
+	case "in-progress":
+		return providers.Answered, true
+	case "completed": // what the keys meant, if any were pressed, outranks it
+		if machine {
+			return providers.Machine, true
+		}
+		return providers.HungUp, true
+	case "no-answer":
+		return providers.NoAnswer, true
+	case "busy", "failed":
+		switch sip {
+		case "603", "607", "608":
+			return providers.Declined, true
+		case "404", "410", "480", "484", "604":
+			return providers.Unreachable, true
+		}
+		if status == "busy" {
+			return providers.Busy, true
+		}
+		return providers.Failed, true
+	case "canceled": // by the operator, in Twilio's console
+		return providers.Failed, true
 	default:
 		return providers.Accepted, false
 	}

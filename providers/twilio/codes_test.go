@@ -10,9 +10,9 @@ import (
 // The codes whose meaning the router's policy rests on.
 func TestCodesThatDecideFailover(t *testing.T) {
 	for kind, codes := range map[providers.Kind][]int{
-		providers.Invalid:     {21211, 21214, 21217, 21614, 21610, 21635, 30003, 30004, 30005, 30006},
-		providers.Unavailable: {21408, 21612, 30007, 30008, 30034},
-		providers.Throttled:   {20429, 30001},
+		providers.Invalid:     {21211, 21214, 21217, 21614, 21610, 21635, 30003, 30004, 30005, 30006, 13223, 13224, 21202},
+		providers.Unavailable: {21408, 21612, 30007, 30008, 30034, 13227, 21210, 21215, 21219},
+		providers.Throttled:   {20429, 30001, 10004},
 		providers.Rejected:    {30450, 60410},
 		providers.Auth:        {20003, 20404},
 	} {
@@ -70,6 +70,37 @@ func TestMessageStatus(t *testing.T) {
 	for _, tt := range tests {
 		if got, known := messageStatus(tt.status, tt.code); got != tt.want || known != tt.known {
 			t.Errorf("messageStatus(%q, %d) = %s, %v, want %s, %v", tt.status, tt.code, got, known, tt.want, tt.known)
+		}
+	}
+}
+
+func TestCallStatus(t *testing.T) {
+	for _, tt := range []struct {
+		status, sip string
+		machine     bool
+		want        providers.Status
+		known       bool
+	}{
+		{"queued", "", false, providers.Accepted, true},
+		{"initiated", "", false, providers.Accepted, true},
+		{"ringing", "", false, providers.Ringing, true},
+		{"in-progress", "200", false, providers.Answered, true},
+		{"in-progress", "200", true, providers.Answered, true},
+		{"completed", "200", false, providers.HungUp, true},
+		{"completed", "200", true, providers.Machine, true},
+		{"busy", "600", false, providers.Busy, true},
+		{"busy", "603", false, providers.Declined, true},
+		{"failed", "404", false, providers.Unreachable, true},
+		{"failed", "484", false, providers.Unreachable, true},
+		{"failed", "604", false, providers.Unreachable, true},
+		{"failed", "503", false, providers.Failed, true},
+		{"no-answer", "480", false, providers.NoAnswer, true},
+		{"canceled", "", false, providers.Failed, true},
+		{"answered", "", false, providers.Accepted, false},
+		{"", "", false, providers.Accepted, false},
+	} {
+		if got, known := callStatus(tt.status, tt.sip, tt.machine); got != tt.want || known != tt.known {
+			t.Errorf("callStatus(%q, %q, %v) = %s, %v, want %s, %v", tt.status, tt.sip, tt.machine, got, known, tt.want, tt.known)
 		}
 	}
 }

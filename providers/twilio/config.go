@@ -30,11 +30,14 @@ type Config struct {
 	// BaseURL is scheme and host of Twilio's API: another edge, or a test double. Plain http is accepted for a
 	// loopback address only, because the credentials travel with each request.
 	BaseURL string `yaml:"base_url"`
-	// SMS says how text messages are sent.
+	// SMS says how text messages are sent. It may be left out where voice is set.
 	SMS SMSConfig `yaml:"sms"`
+	// Voice says how phones are called. It may be left out where sms is set.
+	Voice VoiceConfig `yaml:"voice"`
 }
 
-// SMSConfig says whom text messages come from. Exactly one of the two is set.
+// SMSConfig says whom text messages come from. Exactly one of the two is set,
+// or none where the account only calls.
 type SMSConfig struct {
 	// From is the sender: a number of the account in E.164, a short code, or an alphanumeric sender ID of at most 11
 	// characters.
@@ -43,8 +46,18 @@ type SMSConfig struct {
 	MessagingServiceSID string `yaml:"messaging_service_sid"`
 }
 
+// Serves reports whether c sets the account up for ch.
+func (c Config) Serves(ch providers.Channel) bool {
+	if ch == providers.Voice {
+		return c.Voice.enabled()
+	}
+	return c.SMS != SMSConfig{}
+}
+
 // DefaultConfig returns what holds where the configuration says nothing.
-func DefaultConfig() Config { return Config{BaseURL: DefaultBaseURL} }
+func DefaultConfig() Config {
+	return Config{BaseURL: DefaultBaseURL, Voice: defaultVoiceConfig()}
+}
 
 var (
 	accountSIDForm = regexp.MustCompile(`^AC[0-9a-f]{32}$`)
@@ -74,7 +87,10 @@ func (c Config) Validate(report func(field, problem string)) {
 	if problem := baseURLProblem(c.BaseURL); problem != "" {
 		report("base_url", problem)
 	}
-	c.SMS.validate(report)
+	if c.SMS != (SMSConfig{}) || !c.Voice.enabled() {
+		c.SMS.validate(report)
+	}
+	c.Voice.validate(report)
 }
 
 func (c Config) validateAPIKey(report func(field, problem string)) {

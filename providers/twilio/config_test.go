@@ -2,8 +2,10 @@ package twilio
 
 import (
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -42,11 +44,25 @@ func TestValidate(t *testing.T) {
 		"sender ID padded":   {func(c *Config) { c.SMS.From = " Example" }, []string{"sms.from"}},
 		"sender ID digits":   {func(c *Config) { c.SMS.From = "050 1234" }, []string{"sms.from"}},
 		"service of a kind":  {func(c *Config) { c.SMS = SMSConfig{MessagingServiceSID: "SM" + sid} }, []string{"sms.messaging_service_sid"}},
-		"base in the clear":  {func(c *Config) { c.BaseURL = "http://api.twilio.com" }, []string{"base_url"}},
-		"base with a path":   {func(c *Config) { c.BaseURL = "https://api.twilio.com/v2" }, []string{"base_url"}},
-		"base with a user":   {func(c *Config) { c.BaseURL = "https://a:b@api.twilio.com" }, []string{"base_url"}},
-		"base without host":  {func(c *Config) { c.BaseURL = "api.twilio.com" }, []string{"base_url"}},
-		"base with %":        {func(c *Config) { c.BaseURL = "https://%zz" }, []string{"base_url"}},
+		"voice":              {func(c *Config) { c.Voice.From = "+815012345678" }, nil},
+		"voice alone":        {func(c *Config) { c.SMS, c.Voice.From = SMSConfig{}, "+815012345678" }, nil},
+		"voice and bad SMS":  {func(c *Config) { c.SMS.From, c.Voice.From = "+", "+815012345678" }, []string{"sms.from"}},
+		"caller ID":          {func(c *Config) { c.Voice.From = "Example" }, []string{"voice.from"}},
+		"voices": {func(c *Config) {
+			c.Voice.Voices = map[string]VoiceName{"en": {"en-GB", "Polly.Amy-Neural"}, "ja": {"ja-JP", "Google.ja-JP-Neural2-B"}}
+		}, nil},
+		"bad voices": {func(c *Config) {
+			c.Voice.Voices = map[string]VoiceName{"de": {"de-DE", "Polly.Vicki"}, "en": {"English", "Polly.Amy"}, "ja": {"ja-JP", `"/>`}}
+		}, []string{"voice.voices.de", "voice.voices.en.language", "voice.voices.ja.name"}},
+		"rings too short":   {func(c *Config) { c.Voice.From, c.Voice.RingTimeout = "+815012345678", time.Second }, []string{"voice.ring_timeout"}},
+		"rings too long":    {func(c *Config) { c.Voice.From, c.Voice.RingTimeout = "+815012345678", time.Hour }, []string{"voice.ring_timeout"}},
+		"no calls":          {func(c *Config) { c.Voice.From, c.Voice.CallsPerSecond = "+815012345678", 0 }, []string{"voice.calls_per_second"}},
+		"endless calls":     {func(c *Config) { c.Voice.From, c.Voice.CallsPerSecond = "+815012345678", math.Inf(1) }, []string{"voice.calls_per_second"}},
+		"base in the clear": {func(c *Config) { c.BaseURL = "http://api.twilio.com" }, []string{"base_url"}},
+		"base with a path":  {func(c *Config) { c.BaseURL = "https://api.twilio.com/v2" }, []string{"base_url"}},
+		"base with a user":  {func(c *Config) { c.BaseURL = "https://a:b@api.twilio.com" }, []string{"base_url"}},
+		"base without host": {func(c *Config) { c.BaseURL = "api.twilio.com" }, []string{"base_url"}},
+		"base with %":       {func(c *Config) { c.BaseURL = "https://%zz" }, []string{"base_url"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -64,7 +80,7 @@ func TestValidate(t *testing.T) {
 			if diff := cmp.Diff(tt.fields, fields); diff != "" {
 				t.Errorf("fields (-want +got):\n%s", diff)
 			}
-			_, err := New(cfg, testPublic, noReceipts, slog.New(slog.DiscardHandler))
+			_, err := New(cfg, testPublic, noReceipts, &exchange{}, slog.New(slog.DiscardHandler))
 			if (err != nil) != (len(tt.fields) > 0) {
 				t.Errorf("New says %v", err)
 			}
@@ -77,7 +93,7 @@ func TestNewRefusesPublicURLs(t *testing.T) {
 		"verify.example.jp", "https://", "https://verify.example.jp?x=1", "https://verify.example.jp/#top",
 		"https://a:b@verify.example.jp", "https://my_host.example.jp", "https://%zz",
 	} {
-		if _, err := New(testConfig(), public, noReceipts, slog.New(slog.DiscardHandler)); err == nil {
+		if _, err := New(testConfig(), public, noReceipts, &exchange{}, slog.New(slog.DiscardHandler)); err == nil {
 			t.Errorf("public_url %q was taken", public)
 		}
 	}

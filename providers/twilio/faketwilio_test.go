@@ -55,6 +55,7 @@ type fakeTwilio struct {
 	mu             sync.Mutex
 	requests       []recorded
 	messages       []url.Values
+	calls          []*fakeCall
 	fault          http.HandlerFunc // answers instead, when set
 	delay          time.Duration    // before every answer
 	repeatAfter    time.Duration
@@ -111,13 +112,18 @@ func (f *fakeTwilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.refuse(w, apiError{http.StatusUnauthorized, 20003, "Authenticate"})
 		return
 	}
-	if r.URL.Path != "/2010-04-01/Accounts/"+f.account+"/Messages.json" {
+	resource, found := strings.CutPrefix(r.URL.Path, "/2010-04-01/Accounts/"+f.account)
+	if !found || resource != "/Messages.json" && resource != "/Calls.json" {
 		f.refuse(w, apiError{http.StatusNotFound, 20404, "The requested resource " + r.URL.Path + " was not found"})
 		return
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil || r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
 		f.refuse(w, apiError{http.StatusBadRequest, 20001, "Bad request"})
+		return
+	}
+	if resource == "/Calls.json" {
+		f.placeCall(w, form)
 		return
 	}
 	if refusal, ok := check(form); !ok {
@@ -157,12 +163,17 @@ func check(form url.Values) (apiError, bool) {
 	return apiError{}, true
 }
 
-func (f *fakeTwilio) create(form url.Values) string {
+// newSID is a new SID of a kind.
+func (f *fakeTwilio) newSID(kind string) string {
 	var id [16]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		f.tb.Error(err)
 	}
-	sid := "SM" + hex.EncodeToString(id[:])
+	return kind + hex.EncodeToString(id[:])
+}
+
+func (f *fakeTwilio) create(form url.Values) string {
+	sid := f.newSID("SM")
 	form.Set("sid", sid)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -210,8 +221,15 @@ func (f *fakeTwilio) report(n int, status string, code int) int {
 	f.mu.Lock()
 	message := f.messages[n]
 	f.mu.Unlock()
-	address, overrides, _ := strings.Cut(message.Get("StatusCallback"), "#")
-	form := f.reportForm(message, status, code)
+	answer, _ := f.callBack(message.Get("StatusCallback"), f.reportForm(message, status, code))
+	return answer
+}
+
+// callBack posts a signed form and returns the last answer. It repeats as the
+// address's connection overrides say.
+func (f *fakeTwilio) callBack(address string, form url.Values) (status int, body string) {
+	f.tb.Helper()
+	address, overrides, _ := strings.Cut(address, "#")
 	settings, err := url.ParseQuery(overrides)
 	if err != nil {
 		f.tb.Fatalf("connection overrides %q: %v", overrides, err)
@@ -221,9 +239,9 @@ func (f *fakeTwilio) report(n int, status string, code int) int {
 		repeats, _ = strconv.Atoi(settings.Get("rc"))
 	}
 	for {
-		answer := f.post(address, form, sign(f.token, address, form))
-		if answer < 500 || repeats == 0 {
-			return answer
+		status, body = f.post(address, form, sign(f.token, address, form))
+		if status < 500 || repeats == 0 {
+			return status, body
 		}
 		repeats--
 		time.Sleep(f.repeatAfter)
@@ -243,7 +261,7 @@ func (f *fakeTwilio) reportForm(message url.Values, status string, code int) url
 	return form
 }
 
-func (f *fakeTwilio) post(address string, form url.Values, signature string) int {
+func (f *fakeTwilio) post(address string, form url.Values, signature string) (status int, body string) {
 	f.tb.Helper()
 	req, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -257,10 +275,11 @@ func (f *fakeTwilio) post(address string, form url.Values, signature string) int
 		f.tb.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
 		f.tb.Fatal(err)
 	}
-	return resp.StatusCode
+	return resp.StatusCode, string(answer)
 }
 
 // sign signs as Twilio documents it, independently of the vendor's library.

@@ -28,7 +28,7 @@ func (p *Provider) SendMessage(ctx context.Context, msg providers.Message) (prov
 	defer cancel()
 
 	params := &rest.CreateMessageParams{}
-	params.SetTo(msg.To).SetBody(msg.Text).SetValidityPeriod(validityPeriod(msg.ValidFor))
+	params.SetTo(msg.To).SetBody(msg.Text).SetValidityPeriod(seconds(msg.ValidFor, time.Second, maxValidity))
 	if p.sms.MessagingServiceSID != "" {
 		params.SetMessagingServiceSid(p.sms.MessagingServiceSID)
 	} else {
@@ -40,14 +40,19 @@ func (p *Provider) SendMessage(ctx context.Context, msg providers.Message) (prov
 
 	reply, err := p.api(ctx).CreateMessage(params)
 	if err != nil {
-		var failure *providers.Error
-		if errors.As(err, &failure) {
-			return providers.Acceptance{}, failure
-		}
-		// twilio-go could not read a reply of status 2xx. Its error may quote it.
-		return providers.Acceptance{}, unreadable()
+		return providers.Acceptance{}, notCreated(err)
 	}
 	return accepted(reply)
+}
+
+// notCreated is the failure in an error of twilio-go. One that isn't ours says
+// that a reply of status 2xx could not be read, and may quote it.
+func notCreated(err error) *providers.Error {
+	var failure *providers.Error
+	if errors.As(err, &failure) {
+		return failure
+	}
+	return unreadable()
 }
 
 // api is Twilio's API under ctx.
@@ -73,11 +78,5 @@ func accepted(reply *rest.ApiV2010Message) (providers.Acceptance, error) {
 }
 
 func unreadable() *providers.Error {
-	return &providers.Error{Kind: providers.Ambiguous, Err: errors.New("twilio accepted the request, but its reply is not a message")}
-}
-
-// validityPeriod is d in whole seconds, rounded up, within what Twilio takes.
-func validityPeriod(d time.Duration) int {
-	d = min(max(d, time.Second), maxValidity)
-	return int((d + time.Second - 1) / time.Second)
+	return &providers.Error{Kind: providers.Ambiguous, Err: errors.New("twilio accepted the request, but its reply is not what was asked for")}
 }

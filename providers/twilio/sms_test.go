@@ -83,8 +83,8 @@ func TestValidityPeriod(t *testing.T) {
 		-time.Second: 1, 0: 1, time.Millisecond: 1, time.Second: 1, time.Second + 1: 2, 10 * time.Minute: 600,
 		10 * time.Hour: 36000, 10*time.Hour + 1: 36000, 1<<63 - 1: 36000,
 	} {
-		if got := validityPeriod(d); got != want {
-			t.Errorf("validityPeriod(%v) = %d, want %d", d, got, want)
+		if got := seconds(d, time.Second, maxValidity); got != want {
+			t.Errorf("seconds(%v) = %d, want %d", d, got, want)
 		}
 	}
 }

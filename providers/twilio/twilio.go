@@ -1,7 +1,8 @@
-// Package twilio sends text messages through Twilio's REST API and takes its
-// status callbacks.
+// Package twilio sends text messages and calls phones through Twilio's REST
+// API, and takes its callbacks: what became of a message or a call, and, in the
+// middle of a call, what to say next.
 //
-// One call of SendMessage is at most one request that reaches Twilio. What a
+// One SendMessage or PlaceCall is at most one request that reaches Twilio. What a
 // failure means for the next provider is decided in two places only: codes.go
 // for what Twilio answers, and the transport's trace in client.go for an
 // answer that never came.
@@ -26,7 +27,9 @@ import (
 type Provider struct {
 	name    string
 	sms     SMSConfig
+	voice   VoiceConfig
 	receive providers.Receiver
+	calls   providers.Switchboard
 	log     *slog.Logger
 
 	base   *url.URL
@@ -38,12 +41,16 @@ type Provider struct {
 	// reports is whether Twilio is asked for status callbacks.
 	reports   bool
 	validator client.RequestValidator
+	// pace holds calls to what the account may place per second.
+	pace *rate.Limiter
 	// refusals keeps a flood of forged callbacks from becoming a flood of log lines.
 	refusals rate.Sometimes
 }
 
 var (
 	_ providers.Messenger = (*Provider)(nil)
+	_ providers.Caller    = (*Provider)(nil)
+	_ providers.Selective = (*Provider)(nil)
 	_ providers.Callbacks = (*Provider)(nil)
 )
 
@@ -54,7 +61,11 @@ var (
 // can't reach (error 21609), so none is given, and no receipts come, when
 // publicURL is empty, or is a loopback or private address while the API itself
 // is not on a loopback address. receive takes the receipts.
-func New(cfg Config, publicURL string, receive providers.Receiver, log *slog.Logger) (*Provider, error) {
+//
+// Calls need both a public_url that can be reached, because Twilio asks there
+// what to say, and calls, the switchboard, which may be nil where cfg has no
+// voice.
+func New(cfg Config, publicURL string, receive providers.Receiver, calls providers.Switchboard, log *slog.Logger) (*Provider, error) {
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = DefaultBaseURL
 	}
@@ -72,17 +83,26 @@ func New(cfg Config, publicURL string, receive providers.Receiver, log *slog.Log
 	p := &Provider{
 		name:      cfg.Name,
 		sms:       cfg.SMS,
+		voice:     cfg.Voice,
 		receive:   receive,
+		calls:     calls,
 		log:       log.With("provider", cfg.Name),
 		base:      base,
 		http:      newHTTPClient(),
 		client:    &client.Client{Credentials: credentials(cfg)},
 		validator: client.NewRequestValidator(cfg.AuthToken),
+		pace:      rate.NewLimiter(rate.Limit(cfg.Voice.CallsPerSecond), 1),
 		refusals:  rate.Sometimes{Interval: time.Minute},
 	}
 	p.client.SetAccountSid(cfg.AccountSID)
 	if err := p.setPublicURL(publicURL); err != nil {
 		return nil, fmt.Errorf("twilio provider %q: %w", cfg.Name, err)
+	}
+	switch {
+	case p.voice.enabled() && !p.reports:
+		return nil, fmt.Errorf("twilio provider %q: voice needs a public_url that is reachable from the internet", cfg.Name)
+	case p.voice.enabled() && calls == nil:
+		return nil, fmt.Errorf("twilio provider %q: voice needs a switchboard", cfg.Name)
 	}
 	return p, nil
 }
@@ -116,6 +136,11 @@ func (p *Provider) setPublicURL(publicURL string) error {
 
 // Name is the operator's name for the account.
 func (p *Provider) Name() string { return p.name }
+
+// Serves reports whether the account is set up for ch.
+func (p *Provider) Serves(ch providers.Channel) bool {
+	return Config{SMS: p.sms, Voice: p.voice}.Serves(ch)
+}
 
 // Close closes idle connections. There is no other background work.
 func (p *Provider) Close() error {

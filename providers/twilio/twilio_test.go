@@ -40,7 +40,7 @@ func noReceipts(context.Context, string, providers.Receipt) error { return nil }
 
 func newProvider(tb testing.TB, cfg Config, public string, receive providers.Receiver) *Provider {
 	tb.Helper()
-	p, err := New(cfg, public, receive, slog.New(slog.DiscardHandler))
+	p, err := New(cfg, public, receive, &exchange{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestLogIsSilentOnPrivateThings(t *testing.T) {
 	cfg := testConfig()
 	fake := newFakeTwilio(t, cfg)
 	cfg.BaseURL = fake.URL
-	p, err := New(cfg, "", noReceipts, slog.New(slog.NewTextHandler(&out, nil)))
+	p, err := New(cfg, "", noReceipts, nil, slog.New(slog.NewTextHandler(&out, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

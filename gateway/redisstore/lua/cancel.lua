@@ -7,5 +7,4 @@ local now, id = gcra_now(ARGV[1]), ARGV[2]
 local v, n = open(id, ARGV[3], now)
 if not v then return n end
 finish(v, id, 'canceled', now)
-wake(id)
-return reply(v, n, now, nil, 'canceled')
+return done(v, n, id, now, 'canceled')

@@ -1,7 +1,8 @@
 -- check counts a code that came back, decides, and consumes.
 --
 -- KEYS[1] v:<id>
--- ARGV 1 now, 2 rules, 3 id, 4 app, 5 match: '1' or '0'
+-- ARGV 1 now, 2 rules, 3 id, 4 app, 5 match: '1' or '0', 6 the delivery of the
+--      call it was typed on, or 0
 -- Returns reply(): effect 'approved', 'failed', 'wrong', or 'expired' with a refusal.
 local now, id = gcra_now(ARGV[1]), ARGV[3]
 local v, n = open(id, ARGV[4], now)
@@ -15,19 +16,8 @@ v.n = v.n + 1
 local effect
 if ARGV[5] == '1' then
   effect = 'approved'
-  n[FAILURES] = 0
-  -- What was sent has been used: it doesn't count against the number.
-  n[HOUR] = math.max(n[HOUR] - v.x * r.hour_interval, 0)
-  n[DAY] = math.max(n[DAY] - v.x * r.day_interval, 0)
-  finish(v, id, effect, now)
-  if v.party then
-    local key = slot .. 'c:' .. string.sub(v.k, 2)
-    local kept = {v.party}
-    for p in string.gmatch(redis.call('GET', key) or '', string.rep('.', PARTY_LENGTH)) do
-      if p ~= v.party and #kept < PARTIES then kept[#kept + 1] = p end
-    end
-    redis.call('SET', key, table.concat(kept), 'PX', PARTY_MEMORY)
-  end
+  set_status(v, tonumber(ARGV[6]), 'confirmed', now)
+  approve(v, n, id, r, now)
 else
   n[FAILED] = failed_tat
   n[FAILURES] = n[FAILURES] + 1
@@ -44,5 +34,4 @@ else
   end
 end
 save_number(n, now)
-wake(id)
-return reply(v, n, now, nil, effect)
+return done(v, n, id, now, effect)

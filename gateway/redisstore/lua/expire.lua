@@ -7,13 +7,13 @@
 local now = gcra_now(ARGV[1])
 local out = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(now), 'LIMIT', 0, ARGV[2])) do
-  redis.call('ZREM', KEYS[1], id)
-  local key = ARGV[3] .. id
-  local v = redis.call('HMGET', key, 's', 'a', 'c', 'm')
-  if v[1] == 'pending' then
-    redis.call('HSET', key, 's', 'expired', 'up', int(now))
-    redis.call('PUBLISH', slot .. 'w:' .. id, '')
-    out[#out + 1] = table.concat({id, v[2], v[3], v[4]}, ' ')
+  local v = load(ARGV[3] .. id)
+  if v and v.s == 'pending' then
+    finish(v, id, 'expired', now)
+    done(v, load_number(v.k), id, now, 'expired')
+    out[#out + 1] = table.concat({id, v.a, v.c, v.m}, ' ')
+  else
+    redis.call('ZREM', KEYS[1], id)
   end
 end
 return table.concat(out, '\n')

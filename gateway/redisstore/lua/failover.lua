@@ -14,5 +14,4 @@ if next_provider ~= '' then
   add_delivery(v, next_provider, channel, segments, now)
   effect = 'send'
 end
-wake(id)
-return reply(v, n, now, nil, effect)
+return done(v, n, id, now, effect, next_provider == '' and raised and 'undelivered' or nil)

@@ -4,6 +4,7 @@
 --   v:<id>      hash, a verification
 --   n:<class><number>  string, what the number's verifications share; class is
 --               "c" for parties that have proved before to hold it, else "u"
+--   b:<number>  string, until when its holder blocked it
 --   c:<number>  string, the last parties that proved it, 16 characters each
 --   due         sorted set, pending ids by when they expire (microseconds)
 -- A verification names its number, so an id is enough to find both: n: and c:
@@ -12,7 +13,8 @@
 --
 -- Fields of a verification:
 --   a app, s status, c channel, n attempts, x sends, up updated,
---   f "<class and number> <max attempts> <max sends> <created> <expires> <party or ->",
+--   f "<class and number> <max attempts> <max sends> <created> <expires> <party or ->
+--     <1 if its app wants to hear of events, else 0>", w events so far,
 --   m what only Go reads, t sealed number, r sealed reference,
 --   q deliveries, d<i> provider|channel|segments|at|status|updated
 -- A number's value is "<sms> <voice> <hour> <day> <failed> <failures> <locked>":
@@ -30,7 +32,15 @@ local PARTY_MEMORY = 30 * 24 * 3600 * 1000     -- ms
 local PARTIES, PARTY_LENGTH = 4, 16
 local DUE_MEMORY = 24 * 3600 * 1000            -- ms; no verification lives longer
 
-local RANK = {accepted = 1, sent = 2, undelivered = 3, failed = 3, expired = 3, delivered = 4}
+local CALL_TIME = 180 * 1000000                -- a call is over after this, reported or not
+
+local RANK = {
+  accepted = 1, sent = 2, ringing = 2, answered = 3,
+  undelivered = 4, failed = 4, expired = 4, no_input = 4, wrong_input = 4,
+  hung_up = 4, machine = 4, busy = 4, no_answer = 4, declined = 4, unreachable = 4,
+  delivered = 5, confirmed = 5, denied = 5,
+}
+local FINAL = 4
 
 -- Places in a number's state.
 local SMS, VOICE, HOUR, DAY, FAILED, FAILURES, LOCKED = 1, 2, 3, 4, 5, 6, 7
@@ -40,21 +50,26 @@ local slot = string.match(KEYS[1], '^.-}:')
 local function int(n) return string.format('%.0f', n) end
 
 -- Rules come as "interval burst" for cooldown, hour, day and failed checks, then
--- "after base max" for the lock.
+-- "after base max" for the lock, then how long a denial blocks.
 local function rules(text)
-  local ci, cb, hi, hb, di, db, fi, fb, la, lb, lm = string.match(text,
-    '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+  local ci, cb, hi, hb, di, db, fi, fb, la, lb, lm, bl = string.match(text,
+    '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
   return {
     cooldown_interval = tonumber(ci), cooldown_burst = tonumber(cb),
     hour_interval = tonumber(hi), hour_burst = tonumber(hb),
     day_interval = tonumber(di), day_burst = tonumber(db),
     failed_interval = tonumber(fi), failed_burst = tonumber(fb),
     lock_after = tonumber(la), lock_base = tonumber(lb), lock_max = tonumber(lm),
+    block = tonumber(bl),
   }
 end
 
--- A number's state is {k = class and number, text = as stored, [1..7] = parsed}.
-local function load_number(k) return {k = k, text = redis.call('GET', slot .. 'n:' .. k) or ''} end
+-- A number's state is {k = class and number, text = as stored, blocked = until
+-- when, [1..7] = parsed}.
+local function load_number(k)
+  local values = redis.call('MGET', slot .. 'n:' .. k, slot .. 'b:' .. string.sub(k, 2))
+  return {k = k, text = values[1] or '', blocked = tonumber(values[2] or 0)}
+end
 
 local function parse_number(n)
   local s, v, h, d, f, failures, l = string.match(n.text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
@@ -86,28 +101,31 @@ local function locked(n, r, now)
   return nil, nil, tat or n[FAILED]
 end
 
--- spend takes one send from n's limits: all of them, or none. It returns the
--- limit that refused and for how long, or nothing.
+-- spend takes one send from n's limits: all of them, or none. It returns what
+-- refused, which limit, and for how long, or nothing.
 local function spend(n, r, channel, now)
+  if n.blocked > now then return 'blocked', '', n.blocked - now end
   local limit, wait = locked(n, r, now)
-  if limit then return limit, wait end
+  if limit then return 'limit', limit, wait end
   local cooldown = channel == 'sms' and SMS or VOICE
   local wait_c, tat_c = gcra_check(n[cooldown], now, r.cooldown_interval, r.cooldown_burst)
   local wait_h, tat_h = gcra_check(n[HOUR], now, r.hour_interval, r.hour_burst)
   local wait_d, tat_d = gcra_check(n[DAY], now, r.day_interval, r.day_burst)
-  if wait_c > 0 then return 'number_cooldown', wait_c end
-  if wait_h > 0 then return 'number_hour', wait_h end
-  if wait_d > 0 then return 'number_day', wait_d end
+  if wait_c > 0 then return 'limit', 'number_cooldown', wait_c end
+  if wait_h > 0 then return 'limit', 'number_hour', wait_h end
+  if wait_d > 0 then return 'limit', 'number_day', wait_d end
   n[cooldown], n[HOUR], n[DAY] = tat_c or n[cooldown], tat_h or n[HOUR], tat_d or n[DAY]
 end
 
--- load reads the verification, or returns nil.
-local function load()
-  local r = redis.call('HMGET', KEYS[1], 'a', 's', 'c', 'n', 'x', 'up', 'f', 'm', 't', 'r', 'q', 'd1', 'd2')
+-- load reads the verification at key, mostly KEYS[1], or returns nil.
+local function load(key)
+  key = key or KEYS[1]
+  local r = redis.call('HMGET', key, 'a', 's', 'c', 'n', 'x', 'up', 'f', 'm', 't', 'r', 'q', 'd1', 'd2')
   if not r[1] then return nil end
-  local k, max_attempts, max_sends, created, expires, party =
-    string.match(r[7], '^(%S+) (%d+) (%d+) (%d+) (%d+) (%S+)$')
+  local k, max_attempts, max_sends, created, expires, party, hook =
+    string.match(r[7], '^(%S+) (%d+) (%d+) (%d+) (%d+) (%S+) (%d)$')
   return {
+    key = key, hook = hook,
     a = r[1], s = r[2], c = r[3], n = r[4], x = r[5], up = r[6], f = r[7], m = r[8], t = r[9], r = r[10],
     q = tonumber(r[11]), d = {r[12] or nil, r[13] or nil}, -- nearly all have one or two
     k = k, max_attempts = tonumber(max_attempts), max_sends = tonumber(max_sends),
@@ -116,8 +134,18 @@ local function load()
 end
 
 local function delivery_of(v, i)
-  if not v.d[i] then v.d[i] = redis.call('HGET', KEYS[1], 'd' .. i) or nil end
+  if not v.d[i] then v.d[i] = redis.call('HGET', v.key, 'd' .. i) or nil end
   return v.d[i]
+end
+
+-- calling returns how long a call that isn't over may still last, or nil.
+local function calling(v, now)
+  for i = 1, v.q do
+    local channel, at, status = string.match(delivery_of(v, i), '^[^|]*|([^|]*)|[^|]*|(%d+)|([^|]*)|')
+    if channel == 'voice' and RANK[status] < FINAL and tonumber(at) + CALL_TIME > now then
+      return tonumber(at) + CALL_TIME - now
+    end
+  end
 end
 
 -- add_delivery records that provider is about to be asked.
@@ -125,7 +153,7 @@ local function add_delivery(v, provider, channel, segments, now)
   local at = int(now)
   v.q, v.up = v.q + 1, at
   v.d[v.q] = table.concat({provider, channel, segments, at, 'accepted', at}, '|')
-  redis.call('HSET', KEYS[1], 'q', v.q, 'up', at, 'd' .. v.q, v.d[v.q])
+  redis.call('HSET', v.key, 'q', v.q, 'up', at, 'd' .. v.q, v.d[v.q])
 end
 
 -- set_status raises delivery i to status, unless what is known ranks as high.
@@ -139,7 +167,7 @@ local function set_status(v, i, status, now)
   if raised then
     v.up = int(now)
     v.d[i] = table.concat({provider, channel, segments, at, status, v.up}, '|')
-    redis.call('HSET', KEYS[1], 'd' .. i, v.d[i], 'up', v.up)
+    redis.call('HSET', v.key, 'd' .. i, v.d[i], 'up', v.up)
   end
   return raised, channel, segments
 end
@@ -147,8 +175,24 @@ end
 -- finish ends the verification and takes it out of the due set.
 local function finish(v, id, status, now)
   v.s, v.up = status, int(now)
-  redis.call('HSET', KEYS[1], 's', status, 'n', v.n, 'up', v.up)
+  redis.call('HSET', v.key, 's', status, 'n', v.n, 'up', v.up)
   redis.call('ZREM', slot .. 'due', id)
+end
+
+-- approve ends the verification as proved, and remembers by whom.
+local function approve(v, n, id, r, now)
+  n[FAILURES] = 0
+  -- What was sent has been used: it doesn't count against the number.
+  n[HOUR] = math.max(n[HOUR] - v.x * r.hour_interval, 0)
+  n[DAY] = math.max(n[DAY] - v.x * r.day_interval, 0)
+  finish(v, id, 'approved', now)
+  if not v.party then return end
+  local key = slot .. 'c:' .. string.sub(v.k, 2)
+  local kept = {v.party}
+  for p in string.gmatch(redis.call('GET', key) or '', string.rep('.', PARTY_LENGTH)) do
+    if p ~= v.party and #kept < PARTIES then kept[#kept + 1] = p end
+  end
+  redis.call('SET', key, table.concat(kept), 'PX', PARTY_MEMORY)
 end
 
 -- wake tells whoever waits for id, on any instance.
@@ -158,29 +202,11 @@ local function wake(id) redis.call('PUBLISH', slot .. 'w:' .. id, '') end
 -- far cheaper to read than an array: lines of text, then the sealed bytes.
 local function reply(v, n, now, refusal, effect, limit, wait)
   local out = {
-    refusal or '', effect or '', limit or '', int(wait or 0), int(now), n.text,
+    refusal or '', effect or '', limit or '', int(wait or 0), int(now), n.text, int(n.blocked),
     v.a, v.s, v.c, v.n, v.x, v.up, v.f, v.m, v.q,
   }
   for i = 1, v.q do out[#out + 1] = delivery_of(v, i) end
   out[#out + 1] = #v.t
   out[#out + 1] = v.t .. (v.r or '')
   return table.concat(out, '\n')
-end
-
-local NOT_FOUND = 'not_found\n'
-
--- open returns a pending verification of app and its number's state, or nil and
--- the reply that refuses it. A foreign app sees what it sees for an unknown
--- id. Whatever finds the time over leaves the verification expired.
-local function open(id, app, now)
-  local v = load()
-  if not v or (app ~= '' and v.a ~= app) then return nil, NOT_FOUND end
-  local n = load_number(v.k)
-  if v.s ~= 'pending' then return nil, reply(v, n, now, 'not_pending') end
-  if now >= v.expires then
-    finish(v, id, 'expired', now)
-    wake(id)
-    return nil, reply(v, n, now, 'not_pending', 'expired')
-  end
-  return v, n
 end

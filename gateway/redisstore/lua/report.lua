@@ -14,5 +14,4 @@ if i < 1 or i > v.q or string.match(delivery_of(v, i), '^[^|]*') ~= ARGV[4] then
 end
 local raised = set_status(v, i, ARGV[5], now)
 if not raised then return reply(v, n, now) end
-wake(id)
-return reply(v, n, now, nil, 'report')
+return done(v, n, id, now, 'report', REPORTED[ARGV[5]])

@@ -7,13 +7,14 @@ local now, id, channel = gcra_now(ARGV[1]), ARGV[3], ARGV[5]
 local v, n = open(id, ARGV[4], now)
 if not v then return n end
 if tonumber(v.x) >= v.max_sends then return reply(v, n, now, 'max_sends') end
+local busy = channel == 'voice' and calling(v, now)
+if busy then return reply(v, n, now, 'calling', nil, nil, busy) end
 parse_number(n)
-local limit, wait = spend(n, rules(ARGV[2]), channel, now)
-if limit then return reply(v, n, now, 'limit', nil, limit, wait) end
+local refusal, limit, wait = spend(n, rules(ARGV[2]), channel, now)
+if refusal then return reply(v, n, now, refusal, nil, limit, wait) end
 
 v.x, v.c = v.x + 1, channel
 redis.call('HSET', KEYS[1], 'x', v.x, 'c', v.c)
 add_delivery(v, ARGV[6], channel, ARGV[7], now)
 save_number(n, now)
-wake(id)
-return reply(v, n, now, nil, 'send')
+return done(v, n, id, now, 'send')

@@ -5,8 +5,9 @@
 -- KEYS[1] v:<id>  KEYS[2] due
 -- ARGV 1 now, 2 rules, 3 id, 4 number, 5 party or '', 6 app, 7 channel,
 --      8 provider, 9 segments, 10 max attempts, 11 max sends, 12 life (us),
---      13 retention (us), 14 m, 15 sealed number, 16 sealed reference or ''
--- Returns reply(): effect 'created'; or 'limit<LF><limit><LF><wait><LF>'.
+--      13 retention (us), 14 m, 15 sealed number, 16 sealed reference or '',
+--      17 '1' if its app wants to hear of events, else '0'
+-- Returns reply(): effect 'created'; or '<refusal><LF><limit><LF><wait><LF>'.
 local now, r = gcra_now(ARGV[1]), rules(ARGV[2])
 local id, number, party, app, channel = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 
@@ -22,13 +23,14 @@ if party ~= '' then
   if proved and string.find(proved, party, 1, true) then class = 'c' end
 end
 local n = parse_number(load_number(class .. number))
-local limit, wait = spend(n, r, channel, now)
-if limit then return 'limit\n' .. limit .. '\n' .. int(wait) .. '\n' end
+local refusal, limit, wait = spend(n, r, channel, now)
+if refusal then return refusal .. '\n' .. limit .. '\n' .. int(wait) .. '\n' end
 
 local at, expires = int(now), now + tonumber(ARGV[12])
 local v = {
   a = app, s = 'pending', c = channel, n = 0, x = 1, up = at, m = ARGV[14], t = ARGV[15], r = ARGV[16], q = 1,
-  f = table.concat({n.k, ARGV[10], ARGV[11], at, int(expires), party ~= '' and party or '-'}, ' '),
+  f = table.concat({n.k, ARGV[10], ARGV[11], at, int(expires), party ~= '' and party or '-', ARGV[17]}, ' '),
+  key = KEYS[1], hook = ARGV[17],
   d = {table.concat({ARGV[8], channel, ARGV[9], at, 'accepted', at}, '|')},
 }
 redis.call('HSET', KEYS[1], 'a', v.a, 's', v.s, 'c', v.c, 'n', v.n, 'x', v.x, 'up', v.up,
@@ -38,4 +40,4 @@ if v.r ~= '' then redis.call('HSET', KEYS[1], 'r', v.r) end
 save_number(n, now)
 redis.call('ZADD', KEYS[2], int(expires), id)
 redis.call('PEXPIRE', KEYS[2], DUE_MEMORY)
-return reply(v, n, now, nil, 'created')
+return done(v, n, id, now, 'created')
