@@ -13,6 +13,7 @@ type Metrics struct {
 	failovers        *prometheus.CounterVec
 	deliveries       *prometheus.CounterVec
 	deliveryDuration *prometheus.HistogramVec
+	outcomes         *prometheus.CounterVec
 }
 
 // outcomeAccepted is the outcome of a send that didn't fail. The others are kinds.
@@ -46,8 +47,10 @@ func NewMetrics(reg prometheus.Registerer, providers []Provider, countries []str
 			"provider", "channel", "country", "status"),
 		deliveryDuration: histogram("delivery_duration_seconds", "Time from acceptance by the provider to the receipt that says delivered.",
 			[]float64{0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 45, 60, 120, 300}, "provider", "channel", "country"),
+		outcomes: counter("ivr_outcomes_total", "Calls that ended, by how.",
+			"provider", "outcome"),
 	}
-	reg.MustRegister(m.sends, m.sendDuration, m.failovers, m.deliveries, m.deliveryDuration)
+	reg.MustRegister(m.sends, m.sendDuration, m.failovers, m.deliveries, m.deliveryDuration, m.outcomes)
 	for _, p := range providers {
 		for _, ch := range Channels() {
 			if Serves(p, ch) {
@@ -60,6 +63,13 @@ func NewMetrics(reg prometheus.Registerer, providers []Provider, countries []str
 
 // expect makes series exist at zero, so that a rate works from the first scrape.
 func (m *Metrics) expect(provider string, ch Channel, countries []string) {
+	if ch == Voice {
+		for _, status := range CallStatuses() {
+			if status.Final() {
+				m.outcomes.WithLabelValues(provider, string(status))
+			}
+		}
+	}
 	m.sendDuration.WithLabelValues(provider, string(ch))
 	for _, country := range countries {
 		country = countryLabel(country)
@@ -102,6 +112,9 @@ func (m *Metrics) failedOver(ch Channel, f Failover) {
 func (m *Metrics) Receipt(provider string, ch Channel, country string, status Status, sinceAccepted time.Duration) {
 	country = countryLabel(country)
 	m.deliveries.WithLabelValues(provider, string(ch), country, string(status)).Inc()
+	if ch == Voice && status.Final() {
+		m.outcomes.WithLabelValues(provider, string(status)).Inc()
+	}
 	if status == Delivered {
 		m.deliveryDuration.WithLabelValues(provider, string(ch), country).Observe(sinceAccepted.Seconds())
 	}
