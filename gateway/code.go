@@ -25,11 +25,11 @@ func (r *Keyring) ShownCode(id ID, app string) string { return r.derive(id, app,
 
 // What digits are derived for.
 const (
-	sentCode  = 0
-	shownCode = 1
+	sentCode  = "\x00"
+	shownCode = "\x01"
 )
 
-func (r *Keyring) derive(id ID, app string, use byte) string {
+func (r *Keyring) derive(id ID, app string, use string) string {
 	var digits [MaxCodeLength]byte
 	return string(r.appendCode(digits[:0], id, app, use))
 }
@@ -45,20 +45,16 @@ func (r *Keyring) ShownCodeMatches(id ID, app, typed string) bool {
 	return r.matches(id, app, typed, shownCode)
 }
 
-func (r *Keyring) matches(id ID, app, typed string, use byte) bool {
+func (r *Keyring) matches(id ID, app, typed string, use string) bool {
 	var want, got [MaxCodeLength]byte
 	w := r.appendCode(want[:0], id, app, use)
 	g := append(got[:0], typed...)
 	return subtle.ConstantTimeCompare(w, g) == 1
 }
 
-func (r *Keyring) appendCode(dst []byte, id ID, app string, use byte) []byte {
+func (r *Keyring) appendCode(dst []byte, id ID, app string, use string) []byte {
 	p, _ := id.parse()
-	var in [64]byte
-	msg := append(in[:0], app...)
-	msg = append(msg, use)
-	msg = append(msg, id...)
-	sum := r.key(id).code.sum(msg)
+	sum := r.key(id).code.sum(app, use, string(id))
 	n := binary.BigEndian.Uint64(sum[:8])
 	dst = dst[:p.digits]
 	for i := p.digits - 1; i >= 0; i-- {

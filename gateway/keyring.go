@@ -120,14 +120,14 @@ func (n StoreName) Tag() byte {
 // NumberName returns what a number, in E.164, is called in the store: 22
 // characters, 128 bits.
 func (r *Keyring) NumberName(e164 string) StoreName {
-	return storeName(r.current.number.sum([]byte(e164)), 16)
+	return storeName(r.current.number.sum(e164), 16)
 }
 
 // PartyName returns what someone who acts for an app is called in the store:
 // 16 characters, 96 bits. use keeps apart what may look alike, such as an
 // address and the app's own reference of its user.
 func (r *Keyring) PartyName(app, use, who string) StoreName {
-	return storeName(r.current.party.sum([]byte(app+"\x00"+use+"\x00"+who)), 12)
+	return storeName(r.current.party.sum(app, "\x00", use, "\x00", who), 12)
 }
 
 func storeName(sum [sha256.Size]byte, n int) StoreName {
@@ -176,17 +176,27 @@ func (r *Keyring) key(id ID) *masterKey {
 // macPool is HMAC-SHA256 under one key, without setting it up each time.
 type macPool struct{ pool *sync.Pool }
 
-func newMACPool(key []byte) macPool {
-	return macPool{&sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+// mac is one HMAC with the memory it works in.
+type mac struct {
+	hash.Hash
+	in, out []byte
 }
 
-func (p macPool) sum(parts ...[]byte) (out [sha256.Size]byte) {
-	h, _ := p.pool.Get().(hash.Hash)
-	h.Reset()
-	for _, b := range parts {
-		_, _ = h.Write(b) // never fails
+func newMACPool(key []byte) macPool {
+	return macPool{&sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, key)} }}}
+}
+
+// sum is the HMAC of the parts, one after the other.
+func (p macPool) sum(parts ...string) (out [sha256.Size]byte) {
+	m, _ := p.pool.Get().(*mac)
+	defer p.pool.Put(m)
+	m.Reset()
+	m.in = m.in[:0]
+	for _, part := range parts {
+		m.in = append(m.in, part...)
 	}
-	h.Sum(out[:0])
-	p.pool.Put(h)
+	_, _ = m.Write(m.in) // never fails
+	m.out = m.Sum(m.out[:0])
+	copy(out[:], m.out)
 	return out
 }

@@ -66,7 +66,7 @@ func decodeChange(text string, id gateway.ID) (c gateway.Change, err error) {
 	r := &c.Record
 	r.ID, r.App = id, p.line()
 	r.Status, r.Channel = gateway.Status(p.line()), gateway.Channel(p.line())
-	r.Attempts, r.Sends, r.UpdatedAt = p.int(), p.int(), p.time()
+	r.Attempts, r.Sends, r.UpdatedAt, r.CreatedAt = p.int(), p.int(), p.time(), p.time()
 	p.fixed(r)
 	decodeMeta(p.line(), r)
 	n := p.int()
@@ -163,7 +163,7 @@ func (p *parser) fixed(r *gateway.Record) {
 	line := p.line()
 	word(&line) // the number's name, of no use outside
 	r.MaxAttempts, r.MaxSends = int(p.number(word(&line))), int(p.number(word(&line)))
-	r.CreatedAt, r.ExpiresAt = p.micros(word(&line)), p.micros(word(&line))
+	r.ExpiresAt = p.micros(word(&line))
 }
 
 // delivery reads provider|channel|segments|at|status|updated.

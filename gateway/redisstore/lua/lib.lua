@@ -11,10 +11,11 @@
 -- keys are derived here rather than passed in KEYS. Cluster allows that,
 -- because the slot is the same.
 --
--- Fields of a verification:
+-- Fields of a verification. None is longer than 64 bytes but r and rarely m: with
+-- one that is, Redis keeps the hash in twice the memory.
 --   a app, s status, c channel, n attempts, x sends, up updated,
---   f "<class and number> <max attempts> <max sends> <created> <expires> <party or ->
---     <1 if its app wants to hear of events, else 0>", w events so far,
+--   f "<class and number> <max attempts> <max sends> <expires> <1 if its app wants
+--     to hear of events, else 0>", cr created, y party, w events so far,
 --   m what only Go reads, t sealed number, r sealed reference,
 --   q deliveries, d<i> provider|channel|segments|at|status|updated
 -- A number's value is "<sms> <voice> <hour> <day> <failed> <failures> <locked>":
@@ -120,16 +121,15 @@ end
 -- load reads the verification at key, mostly KEYS[1], or returns nil.
 local function load(key)
   key = key or KEYS[1]
-  local r = redis.call('HMGET', key, 'a', 's', 'c', 'n', 'x', 'up', 'f', 'm', 't', 'r', 'q', 'd1', 'd2')
+  local r = redis.call('HMGET', key, 'a', 's', 'c', 'n', 'x', 'up', 'f', 'm', 't', 'r', 'q', 'd1', 'd2', 'cr', 'y')
   if not r[1] then return nil end
-  local k, max_attempts, max_sends, created, expires, party, hook =
-    string.match(r[7], '^(%S+) (%d+) (%d+) (%d+) (%d+) (%S+) (%d)$')
+  local k, max_attempts, max_sends, expires, hook = string.match(r[7], '^(%S+) (%d+) (%d+) (%d+) (%d)$')
   return {
     key = key, hook = hook,
     a = r[1], s = r[2], c = r[3], n = r[4], x = r[5], up = r[6], f = r[7], m = r[8], t = r[9], r = r[10],
     q = tonumber(r[11]), d = {r[12] or nil, r[13] or nil}, -- nearly all have one or two
     k = k, max_attempts = tonumber(max_attempts), max_sends = tonumber(max_sends),
-    expires = tonumber(expires), party = party ~= '-' and party or nil,
+    expires = tonumber(expires), cr = r[14], party = r[15] or nil,
   }
 end
 
@@ -203,7 +203,7 @@ local function wake(id) redis.call('PUBLISH', slot .. 'w:' .. id, '') end
 local function reply(v, n, now, refusal, effect, limit, wait)
   local out = {
     refusal or '', effect or '', limit or '', int(wait or 0), int(now), n.text, int(n.blocked),
-    v.a, v.s, v.c, v.n, v.x, v.up, v.f, v.m, v.q,
+    v.a, v.s, v.c, v.n, v.x, v.up, v.cr, v.f, v.m, v.q,
   }
   for i = 1, v.q do out[#out + 1] = delivery_of(v, i) end
   out[#out + 1] = #v.t

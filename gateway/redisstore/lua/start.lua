@@ -29,14 +29,15 @@ if refusal then return refusal .. '\n' .. limit .. '\n' .. int(wait) .. '\n' end
 local at, expires = int(now), now + tonumber(ARGV[12])
 local v = {
   a = app, s = 'pending', c = channel, n = 0, x = 1, up = at, m = ARGV[14], t = ARGV[15], r = ARGV[16], q = 1,
-  f = table.concat({n.k, ARGV[10], ARGV[11], at, int(expires), party ~= '' and party or '-', ARGV[17]}, ' '),
+  f = table.concat({n.k, ARGV[10], ARGV[11], int(expires), ARGV[17]}, ' '), cr = at,
   key = KEYS[1], hook = ARGV[17],
   d = {table.concat({ARGV[8], channel, ARGV[9], at, 'accepted', at}, '|')},
 }
 redis.call('HSET', KEYS[1], 'a', v.a, 's', v.s, 'c', v.c, 'n', v.n, 'x', v.x, 'up', v.up,
-  'f', v.f, 'm', v.m, 't', v.t, 'q', v.q, 'd1', v.d[1])
+  'f', v.f, 'cr', v.cr, 'm', v.m, 't', v.t, 'q', v.q, 'd1', v.d[1])
 redis.call('PEXPIRE', KEYS[1], int(math.ceil((expires - now + tonumber(ARGV[13])) / 1000)))
 if v.r ~= '' then redis.call('HSET', KEYS[1], 'r', v.r) end
+if party ~= '' then redis.call('HSET', KEYS[1], 'y', party) end
 save_number(n, now)
 redis.call('ZADD', KEYS[2], int(expires), id)
 redis.call('PEXPIRE', KEYS[2], DUE_MEMORY)
