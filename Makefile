@@ -11,6 +11,7 @@ MAKEFLAGS += --no-print-directory
 golangci-lint := .tools/v2.15.0/golangci-lint
 govulncheck   := .tools/v1.9.0/govulncheck
 gotestsum     := .tools/v1.13.0/gotestsum
+oapi-codegen  := .tools/v2.8.2/oapi-codegen
 
 # How often each test runs, each fuzz target, each benchmark; time is possible
 # too (FUZZ=30s BENCH=1s). Fuzzing is counted here, because a run limited by
@@ -78,7 +79,7 @@ vuln: $(govulncheck) ## Look for known vulnerabilities in the code that is calle
 		then echo 'not checked: the vulnerability database does not answer'; \
 		else cat .tools/vuln; exit 1; fi; }
 
-unit: $(gotestsum) ## The tests, with the race detector, in random order.
+unit: $(gotestsum) $(oapi-codegen) ## The tests, with the race detector, in random order.
 	$(call step,tests)
 	@$(gotestsum) --format standard-quiet --format-hide-empty-pkg --post-run-command='$(result)' \
 		-- -race -shuffle=on -count=$(COUNT) -timeout=15m ./...
@@ -105,6 +106,7 @@ clean: ## Remove what make made.
 $(golangci-lint): package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 $(govulncheck):   package := golang.org/x/vuln/cmd/govulncheck
 $(gotestsum):     package := gotest.tools/gotestsum
+$(oapi-codegen):  package := github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
 
 .tools/%:
 	$(call step,building $(notdir $@) $(notdir $(@D)))

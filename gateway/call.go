@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -11,14 +12,16 @@ import (
 
 var _ providers.Switchboard = (*Service)(nil)
 
-// script is what a call for id says.
-func (s *Service) script(id ID, d draft) ivr.Script {
-	script := ivr.Script{Mode: ivr.Mode(d.mode), Locale: ivr.Locale(d.locale), Brand: d.app.Brand}
+// script is what a call says.
+func script(d draft) ivr.Script {
+	script := ivr.Script{Mode: ivr.Mode(d.mode), Locale: ivr.Locale(d.locale), Brand: d.brand}
 	switch d.mode {
 	case ModeCode:
-		script.Code = s.keys.Code(id, d.app.Name)
+		script.Code = d.code
 	case ModeKeyed:
 		script.Digits = d.app.defaults.CodeLength
+	case ModeMessage:
+		script.Message = d.message
 	case ModeConfirm:
 	}
 	own := d.app.Greetings[script.Locale]
@@ -37,11 +40,21 @@ func (s *Service) Script(ctx context.Context, delivery string) (ivr.Script, erro
 	if app == nil {
 		return ivr.Script{}, providers.ErrNoCall // it was taken out of the configuration
 	}
-	script := s.script(r.ID, draft{app: app, mode: r.Mode, locale: r.Locale})
-	if r.Status != Pending && script.Code != "" {
+	d := draft{app: app, mode: r.Mode, locale: r.Locale, brand: cmp.Or(r.Brand, app.Brand)}
+	switch r.Mode {
+	case ModeCode:
+		d.code, err = s.code(r)
+	case ModeMessage:
+		d.message, err = s.content(r)
+	case ModeConfirm, ModeKeyed:
+	}
+	if err != nil {
+		return ivr.Script{}, err
+	}
+	if r.Status != Pending && r.Mode != ModeConfirm && r.Mode != ModeKeyed {
 		return ivr.Script{}, providers.ErrNoCall // a code that is over isn't read out
 	}
-	return script, nil
+	return script(d), nil
 }
 
 // Press implements [providers.Switchboard]: it decides what keys mean that were
@@ -60,6 +73,8 @@ func (s *Service) Press(ctx context.Context, provider, delivery, keys string) (i
 	}
 	var e Event
 	switch mode := r.Mode; {
+	case mode == ModeMessage:
+		return ivr.Over, nil // a message asks for nothing
 	case keys == string(ivr.AskDeny):
 		e = Deny{Call: n}
 	case mode == ModeConfirm && keys == string(ivr.AskApprove):

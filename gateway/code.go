@@ -10,6 +10,8 @@ import (
 const (
 	MinCodeLength = 6
 	MaxCodeLength = 10
+	// MinOwnCodeLength is for a code that the caller chose.
+	MinOwnCodeLength = 4
 )
 
 // Code returns the code of a verification. It is derived, never stored:

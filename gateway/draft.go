@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"denwa/gateway/phone"
 )
@@ -15,6 +17,9 @@ type draft struct {
 	channel  Channel
 	mode     Mode
 	locale   string
+	brand    string
+	code     string
+	message  string // of a dispatch
 	origin   string
 	appHash  string
 	clientIP netip.Addr
@@ -49,13 +54,32 @@ func (p *Policy) draft(app *AppPolicy, r StartRequest) (d draft, err error) {
 	if d.mode, err = modeFor(d.channel, r.Mode); err != nil {
 		return d, err
 	}
-	d.locale, err = app.locale(r.Locale, d.to)
-	return d, err
+	if d.locale, err = app.locale(r.Locale, d.to); err != nil {
+		return d, err
+	}
+	d.brand, d.code = app.Brand, r.Code
+	if r.Code != "" && !isOwnCode(r.Code) {
+		return d, invalid("code", "a code of your own has %d to %d digits", MinOwnCodeLength, MaxCodeLength)
+	}
+	if r.Brand != "" {
+		d.brand = r.Brand
+		if err := app.messages.Check(d.locale, r.Brand, app.defaults.CodeLength, app.defaults.minutes(), app.defaults.MaxSegments); err != nil {
+			return d, invalid("brand", "the brand can't be sent: %v", err)
+		}
+	}
+	return d, nil
+}
+
+func isOwnCode(code string) bool {
+	return len(code) >= MinOwnCodeLength && len(code) <= MaxCodeLength && strings.Trim(code, "0123456789") == ""
 }
 
 // again is the draft of another send of v.
 func (p *Policy) again(app *AppPolicy, v *Verification, asked Channel) (d draft, err error) {
-	d = draft{app: app, mode: v.Mode, locale: app.defaults.Locale, origin: v.Origin, appHash: v.AppHash}
+	d = draft{
+		app: app, mode: v.Mode, locale: app.defaults.Locale, brand: cmp.Or(v.Brand, app.Brand),
+		origin: v.Origin, appHash: v.AppHash,
+	}
 	if l, ok := app.messages.Match(v.Locale); ok { // it may be gone from the configuration
 		d.locale = l
 	}
@@ -86,7 +110,7 @@ func modeFor(ch Channel, asked Mode) (Mode, error) {
 // text is the message with code.
 func (d draft) text(code string) (text string, segments int, err error) {
 	text, segments, err = d.app.messages.SMS(Text{
-		Locale: d.locale, Brand: d.app.Brand, Code: code, Minutes: d.app.defaults.minutes(),
+		Locale: d.locale, Brand: d.brand, Code: code, Minutes: d.app.defaults.minutes(),
 		Origin: d.origin, AppHash: d.appHash, MaxSegments: d.app.defaults.MaxSegments,
 	})
 	var refused *Error

@@ -73,8 +73,9 @@ type Error struct {
 	Policy ratelimit.Limit
 	// RetryAfter is when it makes sense to try again; 0 if never or unknown.
 	RetryAfter time.Duration
-	// Verification is the verification concerned, with CodeDeliveryFailed.
+	// Verification or Dispatch is what it was about, with CodeDeliveryFailed.
 	Verification *Verification
+	Dispatch     *Dispatch
 	// Err is the cause, for the log only.
 	Err error
 }

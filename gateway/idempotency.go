@@ -18,6 +18,8 @@ const (
 	// idempotencyLease is how long a request may take before another one with the
 	// same key takes over. It is longer than any request may take.
 	idempotencyLease = 90 * time.Second
+	// idempotencyFinish bounds how long keeping a reply may hold it up.
+	idempotencyFinish = 5 * time.Second
 )
 
 // IdempotencyStore remembers which requests were made. Its methods are atomic
@@ -129,6 +131,57 @@ func (i *Idempotency) Finish(ctx context.Context, t *Ticket, r *Reply) error {
 		return fmt.Errorf("keep reply: %w", err)
 	}
 	return i.store.Complete(ctx, t.key, t.lease, i.keys.Seal("reply", string(t.key), plain))
+}
+
+// Once answers a request of app that its caller may make more than once under
+// one key, at once or later: the first runs do, the others wait for its reply
+// and get the same. do says whether its reply is to be kept; if not, the next
+// one with this key runs again. What it is given as a seed goes into
+// [DispatchRequest.Seed], so that even a request whose instance died in the
+// middle sends nothing twice. It fails as [Idempotency.Begin] does, with
+// idempotency_conflict if ctx ends before the first has a reply.
+func (i *Idempotency) Once(ctx context.Context, app, key string,
+	do func(ctx context.Context, seed []byte) (r *Reply, keep bool),
+) (*Reply, error) {
+	t, err := i.await(ctx, app, key)
+	if err != nil || t.Replay != nil {
+		return t.reply(), err
+	}
+	var reply, kept *Reply
+	defer func() { // deferred, so that a panic gives the key back too
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), idempotencyFinish)
+		defer cancel()
+		// A reply that isn't kept costs a repeat of the request its wait for the
+		// lease; it still sends nothing, because its seed is known.
+		_ = i.Finish(ctx, t, kept)
+	}()
+	reply, keep := do(ctx, t.Seed)
+	if keep {
+		kept = reply
+	}
+	return reply, nil
+}
+
+// await takes the key, or waits for the reply of who has it.
+func (i *Idempotency) await(ctx context.Context, app, key string) (*Ticket, error) {
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		t, err := i.Begin(ctx, app, key, sha256.Sum256(nil))
+		if CodeOf(err) != CodeIdempotencyConflict {
+			return t, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (t *Ticket) reply() *Reply {
+	if t == nil {
+		return nil
+	}
+	return t.Replay
 }
 
 func (i *Idempotency) open(key StoreName, sealed []byte, r *Reply) error {

@@ -90,16 +90,23 @@ func newMasterKey(secret []byte) (*masterKey, error) {
 // SeedSize is the length of a seed in bytes.
 const SeedSize = idRandom
 
-// NewID makes the id of a new verification of number. A seed, [SeedSize]
-// random bytes, makes the same id again for the same number; nil takes new ones.
+// NewID makes the id of a new verification of number with a code of that many
+// digits. A seed, [SeedSize] random bytes, makes the same id again for the same
+// number; nil takes new ones.
 func (r *Keyring) NewID(number StoreName, digits int, seed []byte) ID {
+	return r.newID(number, idParts{digits: digits}, seed)
+}
+
+// newID makes the id of what p says, besides its key and tag.
+func (r *Keyring) newID(number StoreName, p idParts, seed []byte) ID {
+	p.key, p.tag = r.current.id, number.Tag()
 	var random [idRandom]byte
 	if len(seed) == SeedSize {
 		copy(random[:], seed)
 	} else {
 		_, _ = rand.Read(random[:]) // never fails
 	}
-	return newID(r.current.id, number.Tag(), digits, random[:])
+	return newID(p, random[:])
 }
 
 // StoreName is what a number, an address or a caller's key is called in the

@@ -12,11 +12,12 @@ import (
 // Metrics count what becomes of verifications. Labels come from bounded sets:
 // configured apps, ISO countries, and the constants of this package.
 type Metrics struct {
-	started  *prometheus.CounterVec
-	finished *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	checks   *prometheus.CounterVec
-	limited  *prometheus.CounterVec
+	started    *prometheus.CounterVec
+	finished   *prometheus.CounterVec
+	dispatched *prometheus.CounterVec
+	duration   *prometheus.HistogramVec
+	checks     *prometheus.CounterVec
+	limited    *prometheus.CounterVec
 }
 
 // Results of a check, as a label.
@@ -36,6 +37,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			"app", "channel", "country", "number_type"),
 		finished: counter("verifications_finished_total", "Verifications that ended, by how.",
 			"app", "channel", "country", "result"),
+		dispatched: counter("dispatches_total", "Texts of an app's own that were to be brought to a phone.",
+			"app", "channel", "country", "number_type"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "denwa_verification_duration_seconds", Help: "Time from start to approval.",
 			Buckets:                        []float64{2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600},
@@ -47,7 +50,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		limited: counter("limited_total", "Requests that a limit refused.",
 			"app", "limit"),
 	}
-	reg.MustRegister(m.started, m.finished, m.duration, m.checks, m.limited)
+	reg.MustRegister(m.started, m.finished, m.dispatched, m.duration, m.checks, m.limited)
 	return m
 }
 
@@ -72,6 +75,7 @@ func (m *Metrics) expect(p *Policy) {
 			m.duration.WithLabelValues(app.Name, string(ch))
 			for _, country := range countries {
 				m.started.WithLabelValues(app.Name, string(ch), country, string(phone.Mobile))
+				m.dispatched.WithLabelValues(app.Name, string(ch), country, string(phone.Mobile))
 				for _, s := range Statuses() {
 					if s != Pending {
 						m.finished.WithLabelValues(app.Name, string(ch), country, string(s))
@@ -85,6 +89,12 @@ func (m *Metrics) expect(p *Policy) {
 // change counts what c brought about.
 func (m *Metrics) change(c Change) {
 	r := &c.Record
+	if r.ID.IsDispatch() {
+		if c.Effect == EffectCreated {
+			m.dispatched.WithLabelValues(r.App, string(r.Channel), r.Country, r.NumberType).Inc()
+		}
+		return
+	}
 	if c.Effect == EffectCreated {
 		m.started.WithLabelValues(r.App, string(r.Channel), r.Country, r.NumberType).Inc()
 	}

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"context"
+	"crypto/subtle"
 	"errors"
 	"strconv"
 	"strings"
@@ -14,6 +16,42 @@ import (
 func (s *Service) sealTo(id ID, n phone.Number) []byte {
 	cc := len(strconv.Itoa(n.CallingCode))
 	return s.keys.Seal("to", string(id), []byte(strconv.Itoa(cc)+n.E164+";"+n.Extension))
+}
+
+// sealContent seals what a caller chose to be said.
+func (s *Service) sealContent(id ID, content string) []byte {
+	return s.keys.Seal("content", string(id), []byte(content))
+}
+
+// content is what r's caller chose to be said; "" when that isn't kept any more.
+func (s *Service) content(r *Record) (string, error) {
+	if len(r.SealedContent) == 0 {
+		return "", nil
+	}
+	plain, err := s.keys.Unseal("content", string(r.ID), r.SealedContent)
+	return string(plain), err
+}
+
+// code is r's code: its caller's own, or the derived one.
+func (s *Service) code(r *Record) (string, error) {
+	if p, _ := r.ID.parse(); p.own {
+		return s.content(r)
+	}
+	return s.keys.Code(r.ID, r.App), nil
+}
+
+// matches reports whether typed is the code of id. Only a code that its caller
+// chose has to be read for that.
+func (s *Service) matches(ctx context.Context, app *AppPolicy, id ID, typed string) (bool, error) {
+	if p, _ := id.parse(); !p.own {
+		return s.keys.CodeMatches(id, app.Name, typed), nil
+	}
+	c, err := s.read(ctx, app, id)
+	if err != nil {
+		return false, err
+	}
+	code, err := s.content(&c.Record)
+	return code != "" && subtle.ConstantTimeCompare([]byte(code), []byte(typed)) == 1, err
 }
 
 // verification is c as its app sees it.
@@ -34,7 +72,7 @@ func (s *Service) verification(c Change, p *Policy) (*Verification, error) {
 		ID: r.ID, App: r.App, Status: r.Status, Channel: r.Channel, Mode: r.Mode,
 		To: to, ToMasked: phone.Mask(to, cc), Extension: extension,
 		Country: r.Country, NumberType: r.NumberType, Locale: r.Locale, Purpose: r.Purpose,
-		Origin: r.Origin, AppHash: r.AppHash,
+		Origin: r.Origin, AppHash: r.AppHash, Brand: r.Brand,
 		Attempts: r.Attempts, MaxAttempts: r.MaxAttempts, Sends: r.Sends, MaxSends: r.MaxSends,
 		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, UpdatedAt: r.UpdatedAt,
 		Deliveries: r.Deliveries,

@@ -29,6 +29,11 @@ type StartRequest struct {
 	Origin, AppHash string
 	// Reference is the app's own word for its user or request.
 	Reference string
+	// Code is the caller's own code, [MinOwnCodeLength] to [MaxCodeLength] digits,
+	// to be sent instead of a derived one.
+	Code string
+	// Brand is who the message says it is from, instead of the app's brand.
+	Brand string
 	// Seed makes the same verification again, see [Idempotency]; nil for a new one.
 	Seed []byte
 }
@@ -55,8 +60,15 @@ func (s *Service) Start(ctx context.Context, app *AppPolicy, r StartRequest) (*V
 		return nil, noProvider(d.channel)
 	}
 	number := s.keys.NumberName(d.to.E164)
-	id := s.keys.NewID(number, app.defaults.CodeLength, r.Seed)
-	content, err := s.compose(id, d)
+	parts := idParts{digits: app.defaults.CodeLength}
+	if d.code != "" {
+		parts = idParts{digits: len(d.code), own: true}
+	}
+	id := s.keys.newID(number, parts, r.Seed)
+	if d.code == "" {
+		d.code = s.keys.Code(id, app.Name)
+	}
+	content, err := compose(d)
 	if err != nil {
 		return nil, err
 	}
@@ -66,11 +78,14 @@ func (s *Service) Start(ctx context.Context, app *AppPolicy, r StartRequest) (*V
 	record := Record{
 		ID: id, App: app.Name, Number: number, Party: s.party(app, r, d.clientIP),
 		Mode: d.mode, Country: d.to.Country, NumberType: string(d.to.Type), Locale: d.locale, Purpose: r.Purpose,
-		Origin: r.Origin, AppHash: r.AppHash,
+		Origin: r.Origin, AppHash: r.AppHash, Brand: r.Brand,
 		Hook: app.Webhook.Enabled(), SealedTo: s.sealTo(id, d.to),
 	}
 	if r.Reference != "" {
 		record.SealedReference = s.keys.Seal("reference", string(id), []byte(r.Reference))
+	}
+	if parts.own {
+		record.SealedContent = s.sealContent(id, d.code)
 	}
 	// From here on the work is finished even if the caller hangs up: half a
 	// start would spend the number's limits for nothing.
@@ -100,7 +115,11 @@ func (s *Service) Resend(ctx context.Context, app *AppPolicy, id string, channel
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.load(ctx, app, vid)
+	known, err := s.read(ctx, app, vid)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.verification(known, s.Policy())
 	if err != nil {
 		return nil, err
 	}
@@ -115,11 +134,14 @@ func (s *Service) Resend(ctx context.Context, app *AppPolicy, id string, channel
 	if err != nil {
 		return nil, err
 	}
+	if d.code, err = s.code(&known.Record); err != nil {
+		return nil, err
+	}
 	plan := s.sender.Plan(d.channel, d.to.Country)
 	if plan.First() == "" {
 		return nil, noProvider(d.channel)
 	}
-	content, err := s.compose(vid, d)
+	content, err := compose(d)
 	if err != nil {
 		return nil, err
 	}
@@ -143,22 +165,38 @@ type content struct {
 	script   ivr.Script
 }
 
-// compose makes the content of a send of id.
-func (s *Service) compose(id ID, d draft) (c content, err error) {
+// compose makes the content of a send.
+func compose(d draft) (c content, err error) {
 	if d.channel == Voice {
-		c.script = s.script(id, d)
+		c.script = script(d)
 		return c, nil
 	}
-	c.text, c.segments, err = d.text(s.keys.Code(id, d.app.Name))
+	c.text, c.segments, err = d.text(d.code)
 	return c, err
 }
 
-// send hands content to the providers of plan. The first one's delivery is
-// recorded already, as the last of c; each further one is recorded before it is
-// asked.
+// send hands content to the providers of plan, for the verification in c.
 func (s *Service) send(ctx context.Context, p *Policy, c Change, plan providers.Plan, d draft, what content) (*Verification, error) {
+	c, sendErr := s.handOver(ctx, p, c, plan, d, what)
+	v, err := s.verification(c, p)
+	if err != nil {
+		return nil, err
+	}
+	if sendErr != nil {
+		return nil, &Error{
+			Code: CodeDeliveryFailed, Verification: v, Err: sendErr,
+			Message: "no provider took it; the verification stays pending, so try to resend or another channel",
+		}
+	}
+	return v, nil
+}
+
+// handOver asks the providers of plan. The first one's delivery is recorded
+// already, as the last of c; each further one is recorded before it is asked.
+// It returns what is recorded then, and why no provider took it, if none did.
+func (s *Service) handOver(ctx context.Context, p *Policy, c Change, plan providers.Plan, d draft, what content) (Change, error) {
 	id, n := c.Record.ID, len(c.Record.Deliveries)
-	var refused error
+	over := errors.New("it is over")
 	journal := func(ctx context.Context, f providers.Failover) (string, error) {
 		next, err := s.store.Apply(ctx, id, c.Record.App, Failover{N: n, Next: f.To}, p.rules)
 		if err != nil {
@@ -166,9 +204,7 @@ func (s *Service) send(ctx context.Context, p *Policy, c Change, plan providers.
 		}
 		s.metrics.change(next)
 		if next.Refusal.Reason != "" {
-			// Approved, canceled or expired meanwhile: nothing more is sent.
-			refused = errors.New("the verification is over")
-			return "", refused
+			return "", over // approved, canceled or expired meanwhile: nothing more is sent
 		}
 		c = next
 		n = len(c.Record.Deliveries)
@@ -185,17 +221,10 @@ func (s *Service) send(ctx context.Context, p *Policy, c Change, plan providers.
 			Delivery: deliveryName(id, n), To: d.to.E164, Text: what.text, ValidFor: validFor,
 		}, country, journal)
 	}
-	v, readErr := s.verification(c, p)
-	if readErr != nil {
-		return nil, readErr
+	if errors.Is(err, over) {
+		err = nil
 	}
-	if err != nil && refused == nil {
-		return nil, &Error{
-			Code: CodeDeliveryFailed, Verification: v, Err: err,
-			Message: "no provider took it; the verification stays pending, so try to resend or another channel",
-		}
-	}
-	return v, nil
+	return c, err
 }
 
 // spendShared spends the limits that don't live with the number.

@@ -85,7 +85,11 @@ func (s *Service) Check(ctx context.Context, app *AppPolicy, id, code string) (v
 		return false, nil, err
 	}
 	p := s.Policy()
-	c, err := s.store.Apply(ctx, vid, app.Name, Check{Match: s.keys.CodeMatches(vid, app.Name, typed)}, p.rules)
+	match, err := s.matches(ctx, app, vid, typed)
+	if err != nil {
+		return false, nil, err
+	}
+	c, err := s.store.Apply(ctx, vid, app.Name, Check{Match: match}, p.rules)
 	if err != nil {
 		return false, nil, unavailable(err)
 	}
@@ -96,6 +100,12 @@ func (s *Service) Check(ctx context.Context, app *AppPolicy, id, code string) (v
 	}
 	v, err = s.verification(c, p)
 	return c.Effect == EffectApproved, v, err
+}
+
+// Approve ends a pending verification as proved, on the app's own word: the code
+// was checked elsewhere.
+func (s *Service) Approve(ctx context.Context, app *AppPolicy, id string) (*Verification, error) {
+	return s.apply(ctx, app, id, Confirm{})
 }
 
 // Cancel withdraws a pending verification.
@@ -126,19 +136,27 @@ func (s *Service) WaitSince(ctx context.Context, app *AppPolicy, id string, know
 	if err != nil {
 		return nil, err
 	}
-	first, err := s.load(ctx, app, vid)
-	if err != nil || first.Status != Pending || d <= 0 || !known.IsZero() && !first.UpdatedAt.Equal(known) {
+	c, err := s.waitSince(ctx, app, vid, known, d)
+	if err != nil {
+		return nil, err
+	}
+	return s.verification(c, s.Policy())
+}
+
+func (s *Service) waitSince(ctx context.Context, app *AppPolicy, id ID, known time.Time, d time.Duration) (Change, error) {
+	first, err := s.read(ctx, app, id)
+	if err != nil || first.over() || d <= 0 || !known.IsZero() && !first.Record.UpdatedAt.Equal(known) {
 		return first, err
 	}
-	changed, stop, err := s.store.Watch(ctx, vid)
+	changed, stop, err := s.store.Watch(ctx, id)
 	if err != nil {
-		return nil, unavailable(err)
+		return first, unavailable(err)
 	}
 	defer stop()
-	over := time.NewTimer(d)
-	defer over.Stop()
+	timeout := time.NewTimer(d)
+	defer timeout.Stop()
 	// The store's clock decides when it expires; look just after.
-	expiry := time.NewTimer(time.Until(first.ExpiresAt) + 50*time.Millisecond)
+	expiry := time.NewTimer(time.Until(first.Record.ExpiresAt) + 50*time.Millisecond)
 	defer expiry.Stop()
 	for {
 		last := false
@@ -147,15 +165,15 @@ func (s *Service) WaitSince(ctx context.Context, app *AppPolicy, id string, know
 			return first, nil
 		case <-changed:
 		case <-expiry.C:
-		case <-over.C:
+		case <-timeout.C:
 			last = true
 		}
-		v, err := s.load(ctx, app, vid)
+		c, err := s.read(ctx, app, id)
 		if err != nil {
-			return nil, err
+			return c, err
 		}
-		if last || v.Status != Pending || !v.UpdatedAt.Equal(first.UpdatedAt) {
-			return v, nil
+		if last || c.over() || !c.Record.UpdatedAt.Equal(first.Record.UpdatedAt) {
+			return c, nil
 		}
 	}
 }
@@ -202,6 +220,9 @@ func (s *Service) ExpireEvery(ctx context.Context, interval time.Duration) {
 			return
 		}
 		for _, d := range due {
+			if d.ID.IsDispatch() {
+				continue // what became of it is in its attempts
+			}
 			s.metrics.finish(d.App, d.Channel, d.Country, Expired)
 		}
 		if err != nil && !failing {
@@ -230,19 +251,24 @@ func (s *Service) apply(ctx context.Context, app *AppPolicy, id string, e Event)
 }
 
 func (s *Service) load(ctx context.Context, app *AppPolicy, id ID) (*Verification, error) {
-	c, err := s.store.Load(ctx, id, app.Name)
+	c, err := s.read(ctx, app, id)
 	if err != nil {
-		return nil, unavailable(err)
-	}
-	if err := s.refused(app, c); err != nil {
 		return nil, err
 	}
 	return s.verification(c, s.Policy())
 }
 
-// id reads an id. What can't be one is as unknown as any other.
+func (s *Service) read(ctx context.Context, app *AppPolicy, id ID) (Change, error) {
+	c, err := s.store.Load(ctx, id, app.Name)
+	if err != nil {
+		return c, unavailable(err)
+	}
+	return c, s.refused(app, c)
+}
+
+// id reads a verification's id. What can't be one is as unknown as any other.
 func (s *Service) id(text string) (ID, error) {
-	if id := ID(text); s.keys.Knows(id) {
+	if id := ID(text); s.keys.Knows(id) && !id.IsDispatch() {
 		return id, nil
 	}
 	return "", notFound()

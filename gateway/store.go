@@ -25,12 +25,16 @@ type Record struct {
 	Purpose    string
 	Origin     string // WebOTP domain
 	AppHash    string // SMS Retriever hash
+	Brand      string // who the message is from, if not the app's brand
 
 	// Hook is whether the app is told of events. Only New has it.
 	Hook bool
 
 	SealedTo        []byte
 	SealedReference []byte
+	// SealedContent is what the caller chose to be said: a code, or the text of
+	// a [Dispatch]. It is gone when the verification is over.
+	SealedContent []byte
 
 	State
 }
@@ -43,6 +47,12 @@ type Change struct {
 	Refusal Refusal
 	// Now is the store's time.
 	Now time.Time
+}
+
+// over reports whether nothing more can become of c's verification, whether or
+// not that was written down yet.
+func (c Change) over() bool {
+	return c.Record.Status != Pending || !c.Now.Before(c.Record.ExpiresAt)
 }
 
 // Store keeps verifications and what their numbers share. Each method is one

@@ -32,6 +32,8 @@ const (
 	ModeConfirm Mode = "confirm"
 	// ModeKeyed: digits shown on the page are typed on the phone.
 	ModeKeyed Mode = "keyed"
+	// ModeMessage is that of a [Dispatch]: nothing is proved.
+	ModeMessage Mode = "message"
 )
 
 // Status is the state of a verification.
@@ -82,6 +84,7 @@ type Verification struct {
 	Purpose    string
 	Origin     string // WebOTP domain
 	AppHash    string // SMS Retriever hash
+	Brand      string // who the message is from, if not the app's brand
 	Reference  string
 	// ShownCode are the digits that the page shows in ModeKeyed, while pending.
 	ShownCode string

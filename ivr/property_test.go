@@ -11,9 +11,9 @@ import (
 func anyScript() *rapid.Generator[Script] {
 	return rapid.Custom(func(t *rapid.T) Script {
 		return Script{
-			Mode:   rapid.SampledFrom([]Mode{ModeConfirm, ModeCode, ModeKeyed}).Draw(t, "mode"),
+			Mode:   rapid.SampledFrom([]Mode{ModeConfirm, ModeCode, ModeKeyed, ModeMessage}).Draw(t, "mode"),
 			Locale: rapid.SampledFrom(Locales()).Draw(t, "locale"),
-			Code:   "012345", Digits: 6,
+			Code:   "012345", Digits: 6, Message: "Your code is 012345.",
 		}
 	})
 }

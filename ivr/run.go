@@ -147,6 +147,8 @@ func (s Script) blank(keys string) bool {
 func (s Script) keys(st State, keys string) (State, Step, Outcome, Ask) {
 	typed := strings.TrimSuffix(keys, "#")
 	switch {
+	case s.Mode == ModeMessage: // it asks for none, so this may be "say that again"
+		return s.again(st, Prompt{})
 	case keys == "0#":
 		return judge(st, AskDeny)
 	case keys == "0":
@@ -179,9 +181,9 @@ func (s Script) judged(st State, v Verdict) (State, Step, Outcome, Ask) {
 }
 
 // silent asks again from the start: who was silent may have heard nothing yet.
-// A code that was heard to its end needs no answer.
+// A code or message that was heard to its end needs no answer.
 func (s Script) silent(st State) (State, Step, Outcome, Ask) {
-	if s.Mode == ModeCode && st.phase == asking {
+	if (s.Mode == ModeCode || s.Mode == ModeMessage) && st.phase == asking {
 		return State{phase: over}, s.end(keyGoodbye), OutcomeDelivered, ""
 	}
 	return s.again(st, s.greeting())

@@ -23,9 +23,11 @@ const (
 	ModeCode Mode = "code"
 	// ModeKeyed: digits shown on the page are typed on the phone, then "#".
 	ModeKeyed Mode = "keyed"
+	// ModeMessage: the call reads a message and asks for nothing.
+	ModeMessage Mode = "message"
 )
 
-// Script is a call as data. "0#" denies in every mode.
+// Script is a call as data. "0#" denies in every mode but [ModeMessage].
 type Script struct {
 	Mode Mode
 	// Locale is one of [Locales]; any other is spoken as "en".
@@ -35,6 +37,9 @@ type Script struct {
 	// Code is what [ModeCode] reads out; empty in the other modes. What is typed
 	// in [ModeKeyed] is compared by the gateway.
 	Code string
+	// Message is what [ModeMessage] reads, in the caller's words; empty in the
+	// other modes.
+	Message string
 	// Digits is how many are expected in [ModeKeyed].
 	Digits int
 	// Greeting is the operator's own greeting; empty for the locale's.
@@ -146,6 +151,10 @@ const (
 
 // ask is the step that asks the script's question, after a first prompt.
 func (s Script) ask(first Prompt) Step {
+	if s.Mode == ModeMessage {
+		// A message begins with its own words, and nothing is asked.
+		return Step{Say: s.message(), Listen: &Listen{Max: 1, Timeout: time.Second}}
+	}
 	say := []Prompt{first}
 	listen := &Listen{Max: 1, Timeout: answerTime}
 	switch s.Mode {
@@ -160,6 +169,7 @@ func (s Script) ask(first Prompt) Step {
 		listen.Max, listen.Finish = maxKeys, "#"
 	case ModeConfirm:
 		say = append(say, s.prompt(keyPressHash))
+	case ModeMessage: // above
 	}
 	return Step{Say: append(say, s.prompt(keyPressZeroHash)), Listen: listen}
 }
@@ -188,9 +198,11 @@ func (s Script) greeting() Prompt {
 }
 
 // digits reads the code, one digit at a time.
-func (s Script) digits() []Prompt {
-	prompts := make([]Prompt, 0, len(s.Code))
-	for _, c := range s.Code {
+func (s Script) digits() []Prompt { return s.spell(s.Code) }
+
+func (s Script) spell(digits string) []Prompt {
+	prompts := make([]Prompt, 0, len(digits))
+	for _, c := range digits {
 		p := s.prompt(keyDigit + string(c))
 		p.Pause = slowly
 		prompts = append(prompts, p)

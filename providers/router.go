@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"time"
 
 	"golang.org/x/time/rate"
 )
@@ -34,7 +35,30 @@ type link struct {
 }
 
 // Plan is who will be asked for one message, in order. The zero Plan asks nobody.
-type Plan struct{ chain *chain }
+type Plan struct {
+	chain *chain
+	// timeout for one provider and deadline for all; 0 is the route's.
+	timeout, deadline time.Duration
+}
+
+// Within is p for a caller who can't wait as long as the route: at most each
+// for one provider and total for all. 0 leaves the route's.
+func (p Plan) Within(each, total time.Duration) Plan {
+	p.timeout, p.deadline = each, total
+	return p
+}
+
+// times are the timeout for one provider and the deadline for all.
+func (p Plan) times() (timeout, deadline time.Duration) {
+	timeout, deadline = p.chain.Timeout, p.chain.Deadline
+	if p.timeout > 0 {
+		timeout = min(timeout, p.timeout)
+	}
+	if p.deadline > 0 {
+		deadline = min(deadline, p.deadline)
+	}
+	return timeout, deadline
+}
 
 // First is the provider that is asked first; "" if there is none.
 func (p Plan) First() string {
@@ -128,7 +152,7 @@ func (r *Router) Offered() []Channel {
 func (r *Router) Plan(ch Channel, country string) Plan {
 	for _, c := range r.chains {
 		if c.takes(ch, country) {
-			return Plan{c}
+			return Plan{chain: c}
 		}
 	}
 	return Plan{}

@@ -298,6 +298,30 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
+// TestWithin: a caller with less time than the route gets its answer in that,
+// and one with more gets no more than the route allows.
+func TestWithin(t *testing.T) {
+	for _, tt := range []struct {
+		each, total, want time.Duration
+		provider          string
+	}{
+		{time.Second, 3 * time.Second, time.Second, "b"},
+		{2 * time.Second, time.Second, time.Second, "a"}, // no time is left for b
+		{time.Minute, time.Minute, defaultTimeout, "b"},
+		{0, 0, defaultTimeout, "b"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, []string{"a:hang", "b"}, nil, nil)
+			plan := w.Plan(SMS, "JP").Within(tt.each, tt.total)
+			begin := time.Now()
+			_, provider, _ := w.Send(t.Context(), plan, Message{Delivery: "d1", To: number, Text: text}, "JP", w.record)
+			if provider != tt.provider || time.Since(begin) != tt.want {
+				t.Errorf("within %v, %v each: %q after %v, want %q after %v", tt.total, tt.each, provider, time.Since(begin), tt.provider, tt.want)
+			}
+		})
+	}
+}
+
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		route := Route{Channel: SMS, Providers: []string{"a", "b", "c", "d"}, Deadline: 10 * time.Second, Timeout: 5 * time.Second}

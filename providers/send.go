@@ -35,11 +35,12 @@ func (r *Router) send(ctx context.Context, plan Plan, delivery, country string,
 	if c == nil {
 		return Acceptance{}, "", fmt.Errorf("send: %w", &Error{Kind: Unavailable, Err: errNoProvider})
 	}
-	deadline := time.Now().Add(c.Deadline)
+	timeout, total := plan.times()
+	deadline := time.Now().Add(total)
 	ambiguous := false
 	for i := 0; ; i++ {
 		l := c.links[i]
-		accepted, failure := r.attempt(ctx, c, l, deadline, delivery, ask)
+		accepted, failure := r.attempt(ctx, l, timeout, deadline, delivery, ask)
 		if failure == nil {
 			r.metrics.accepted(l.name, c.Channel, country)
 			r.log.LogAttrs(ctx, slog.LevelInfo, "delivery accepted",
@@ -66,11 +67,11 @@ func (r *Router) send(ctx context.Context, plan Plan, delivery, country string,
 	}
 }
 
-// attempt asks one provider, within the route's timeout and what is left of
-// its deadline.
-func (r *Router) attempt(ctx context.Context, c *chain, l *link, deadline time.Time, delivery string, ask ask) (Acceptance, *Error) {
+// attempt asks one provider, within the timeout and what is left until the
+// deadline.
+func (r *Router) attempt(ctx context.Context, l *link, timeout time.Duration, deadline time.Time, delivery string, ask ask) (Acceptance, *Error) {
 	now := time.Now()
-	end, cause := now.Add(c.Timeout), errTimeout
+	end, cause := now.Add(timeout), errTimeout
 	if deadline.Before(end) {
 		end, cause = deadline, errDeadline
 	}

@@ -117,7 +117,7 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 	//nolint:contextcheck // requests have their own.
 	a.server, err = httpapi.New(httpapi.Options{
 		Config: c.Server, Admin: c.Admin,
-		Verifier: a.service, Idempotency: gateway.NewIdempotency(store, keys),
+		Verifier: a.service, Dispatcher: a.service, Idempotency: gateway.NewIdempotency(store, keys),
 		Authenticate: func(key string) (*gateway.AppPolicy, string, bool) { return a.service.Policy().Authenticate(key) },
 		KeyRate:      a.keyRate, Limited: a.service.Limited,
 		KeyLimit:  func() ratelimit.Limit { return a.service.Policy().Limits.APIKey },

@@ -15,11 +15,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"denwa/config"
 )
 
 // command is denwa, to be run as a process of its own, without the settings of
 // whoever runs the tests.
-func command(t *testing.T, args ...string) *exec.Cmd {
+func command(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -32,7 +34,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 }
 
 // freeAddress is an address that nothing listens on.
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -52,8 +54,11 @@ func playground(t *testing.T) string {
 type running struct {
 	*exec.Cmd
 	server, admin string // URLs
+	key           string // of an app
 	logs          *lockedBuffer
-	stopping      bool // SIGTERM was sent
+	stopping      bool       // SIGTERM was sent
+	killed        bool       // and so it can't end well
+	ended         chan error // closed when the process is gone
 }
 
 // stop sends SIGTERM. The end of the test waits for the end of the process.
@@ -63,6 +68,16 @@ func (r *running) stop(t *testing.T) {
 	if err := r.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// kill ends it as kill -9 does, in the middle of whatever it does.
+func (r *running) kill(t *testing.T) {
+	t.Helper()
+	r.killed = true
+	if err := r.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-r.ended
 }
 
 // lockedBuffer is an output that is read while it is written.
@@ -86,7 +101,7 @@ func (l *lockedBuffer) String() string {
 
 // serving runs "denwa serve" with args. When the test ends, it must stop on
 // SIGTERM with exit code 0.
-func serving(t *testing.T, args ...string) *running {
+func serving(t testing.TB, args ...string) *running {
 	t.Helper()
 	public, admin := freeAddress(t), freeAddress(t)
 	logs := &lockedBuffer{}
@@ -96,15 +111,20 @@ func serving(t *testing.T, args ...string) *running {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	r := &running{Cmd: c, server: "http://" + public, admin: "http://" + admin, logs: logs}
-	ended := make(chan error, 1)
-	go func() { ended <- c.Wait() }()
+	r := &running{
+		Cmd: c, server: "http://" + public, admin: "http://" + admin, key: config.PlaygroundKey,
+		logs: logs, ended: make(chan error, 1),
+	}
+	go func() {
+		defer close(r.ended)
+		r.ended <- c.Wait()
+	}()
 	t.Cleanup(func() {
 		if !r.stopping {
 			_ = c.Process.Signal(syscall.SIGTERM) // it may have ended already
 		}
 		defer time.AfterFunc(30*time.Second, func() { _ = c.Process.Kill() }).Stop()
-		if err := <-ended; err != nil {
+		if err := <-r.ended; err != nil && !r.killed {
 			t.Errorf("serve ended with %v; its log:\n%s", err, logs)
 		}
 		for _, private := range []string{"9012345678", "090-1234-5678"} {
@@ -123,7 +143,7 @@ func serving(t *testing.T, args ...string) *running {
 			return r
 		}
 		why = string(out)
-		if len(ended) > 0 {
+		if len(r.ended) > 0 {
 			break
 		}
 	}

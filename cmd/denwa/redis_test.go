@@ -68,7 +68,7 @@ func (r *running) do(t *testing.T, method, path, body string) reply {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q.Header.Set("Authorization", "Bearer "+config.PlaygroundKey)
+	q.Header.Set("Authorization", "Bearer "+r.key)
 	if body != "" {
 		q.Header.Set("Content-Type", "application/json")
 	}

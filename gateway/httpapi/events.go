@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -33,69 +34,87 @@ const (
 // the id of the last event, and nothing is repeated or missed.
 func (s *Server) events(ec echo.Context) error {
 	c := callOf(ec)
-	h := c.Response().Header()
-	private(h)
-	if err := s.authenticate(c); err != nil {
+	v, known, err := s.followed(c)
+	switch {
+	case err != nil:
 		return err
-	}
-	r := c.Request()
-	if r.URL.RawQuery != "" {
-		return refuse("", "this call takes no query parameters")
-	}
-	ctx := r.Context()
-	v, err := s.o.Verifier.Get(ctx, c.app, c.Param("id"))
-	if err != nil {
-		return err
-	}
-	// An unknown id is no error: machinery sends it, not the developer.
-	known := r.Header.Get("Last-Event-ID") == eventID(v)
-	if known && v.Status != gateway.Pending {
+	case known && v.Status != gateway.Pending:
 		return c.NoContent(http.StatusNoContent) // tells the client not to come back
 	}
-	life, stop := context.WithTimeout(ctx, streamFor)
+	life, stop := context.WithTimeout(c.Request().Context(), streamFor)
 	defer stop()
 	defer context.AfterFunc(s.draining, stop)() //nolint:contextcheck // draining is the server's life, not the request's.
-
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // nginx would collect events
-	h.Set("Connection", "close")     // coming back is a new connection, and so maybe another instance
-	out := stream{c.Response(), http.NewResponseController(c.Response().Writer)}
+	out := newStream(c, stop)
+	defer out.end()
 	if err := out.begin(v, known); err != nil {
 		return err
 	}
 	return s.follow(life, c, v, out)
 }
 
+// followed is the verification to follow, and whether the client knows already
+// what it says now.
+func (s *Server) followed(c *call) (v *gateway.Verification, known bool, err error) {
+	private(c.Response().Header())
+	if err := s.authenticate(c); err != nil {
+		return nil, false, err
+	}
+	r := c.Request()
+	if r.URL.RawQuery != "" {
+		return nil, false, refuse("", "this call takes no query parameters")
+	}
+	v, err = s.o.Verifier.Get(r.Context(), c.app, c.Param("id"))
+	if err != nil {
+		return nil, false, err
+	}
+	// An unknown id is no error: machinery sends it, not the developer.
+	return v, r.Header.Get("Last-Event-ID") == eventID(v), nil
+}
+
 // follow writes each change of v to out until v or life is over.
-func (s *Server) follow(life context.Context, c *call, v *gateway.Verification, out stream) error {
+func (s *Server) follow(life context.Context, c *call, v *gateway.Verification, out *stream) error {
 	for v.Status == gateway.Pending && life.Err() == nil {
-		now, err := s.o.Verifier.WaitSince(life, c.app, c.Param("id"), v.UpdatedAt, heartbeat)
+		now, err := s.o.Verifier.WaitSince(life, c.app, c.Param("id"), v.UpdatedAt, streamFor)
 		switch {
-		case life.Err() == nil && err != nil:
+		case err != nil && life.Err() == nil:
 			s.log.WarnContext(life, "event stream broken off", "app", c.app.Name, "error", err)
 			return err
 		case err != nil || now.Status == v.Status && now.UpdatedAt.Equal(v.UpdatedAt):
-			err = out.beat()
-		default:
-			v = now
-			err = out.send(v)
+			continue // no news
 		}
-		if err != nil {
+		v = now
+		if err := out.send(v); err != nil {
 			return err // the client is gone, or too slow
 		}
 	}
 	return nil
 }
 
-// stream writes server-sent events to a client. Each method fails once the
-// client didn't take it within writeWithin.
+// stream writes server-sent events to a client, and a heartbeat after each time
+// without one. A timer does that, rather than the request's goroutine: thousands
+// that wake up to write three bytes would ask the store as often, and keep the
+// memory that they need for it. Each method fails once the client didn't take
+// it within writeWithin.
 type stream struct {
 	response *echo.Response
 	control  *http.ResponseController // of the writer below, whose Flush reports errors
+	broken   func()                   // called when a heartbeat fails
+
+	mu    sync.Mutex
+	beats *time.Timer
+	over  bool // nothing may be written any more
+}
+
+func newStream(c *call, broken func()) *stream {
+	h := c.Response().Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // nginx would collect events
+	h.Set("Connection", "close")     // coming back is a new connection, and so maybe another instance
+	return &stream{response: c.Response(), control: http.NewResponseController(c.Response().Writer), broken: broken}
 }
 
 // begin says when to come back, and sends v unless the client knows it.
-func (o stream) begin(v *gateway.Verification, known bool) error {
+func (o *stream) begin(v *gateway.Verification, known bool) error {
 	text := "retry: " + strconv.FormatInt(reconnectAfter.Milliseconds(), 10) + "\n"
 	if known {
 		return o.write(text + "\n")
@@ -103,19 +122,47 @@ func (o stream) begin(v *gateway.Verification, known bool) error {
 	return o.write(text + eventOf(v))
 }
 
-func (o stream) send(v *gateway.Verification) error { return o.write(eventOf(v)) }
+func (o *stream) send(v *gateway.Verification) error { return o.write(eventOf(v)) }
 
 // beat writes a comment, which clients skip.
-func (o stream) beat() error { return o.write(":\n\n") }
+func (o *stream) beat() {
+	if o.write(":\n\n") != nil {
+		o.broken()
+	}
+}
 
-func (o stream) write(text string) error {
+func (o *stream) write(text string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.over {
+		return nil
+	}
 	if err := o.control.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
 		return err
 	}
 	if _, err := o.response.Write([]byte(text)); err != nil {
 		return err
 	}
-	return o.control.Flush()
+	if err := o.control.Flush(); err != nil {
+		return err
+	}
+	if o.beats == nil {
+		o.beats = time.AfterFunc(heartbeat, o.beat)
+	} else {
+		o.beats.Reset(heartbeat)
+	}
+	return nil
+}
+
+// end returns when no heartbeat is being written, and there will be none.
+func (o *stream) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.over = true
+	_ = o.control.SetWriteDeadline(time.Now().Add(writeWithin)) // for how net/http ends the reply
+	if o.beats != nil {
+		o.beats.Stop()
+	}
 }
 
 // eventOf is v as an event. JSON has no line breaks outside of strings and

@@ -39,8 +39,10 @@ type fakeGateway struct {
 	starting func(ctx context.Context)
 	seeds    [][]byte
 	started  int
-	changed  chan struct{} // closed when something changes
-	waiting  atomic.Int32  // how many wait
+	// dispatched is the latest dispatch.
+	dispatched *gateway.Dispatch
+	changed    chan struct{} // closed when something changes
+	waiting    atomic.Int32  // how many wait
 }
 
 func newFakeGateway() *fakeGateway {
@@ -174,6 +176,46 @@ func (f *fakeGateway) Wait(ctx context.Context, app *gateway.AppPolicy, id strin
 		return nil, ctx.Err()
 	}
 	return f.Get(ctx, app, id)
+}
+
+func (f *fakeGateway) Dispatch(_ context.Context, app *gateway.AppPolicy, r gateway.DispatchRequest) (*gateway.Dispatch, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seeds = append(f.seeds, r.Seed)
+	d := &gateway.Dispatch{
+		ID: "dl_aaaqaaaex2k4mzq3trw5hcn6vjd2esgu", App: app.Name, Status: providers.Accepted, Channel: gateway.SMS,
+		To: "+819012345678", ToMasked: "+81 90-****-5678", Country: "JP", NumberType: "mobile", Locale: "ja",
+		Extension: r.Extension, Reference: r.Reference,
+		CreatedAt: epoch, ExpiresAt: epoch.Add(r.ValidFor), UpdatedAt: epoch,
+		Attempts: []gateway.Delivery{{Provider: "sandbox", Channel: gateway.SMS, Status: providers.Accepted, At: epoch, Segments: 1}},
+	}
+	if f.fail != nil {
+		return nil, f.fail
+	}
+	f.dispatched = d
+	return d, nil
+}
+
+func (f *fakeGateway) Dispatched(ctx context.Context, app *gateway.AppPolicy, id string, d time.Duration) (*gateway.Dispatch, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.fail != nil:
+		return nil, f.fail
+	case f.dispatched == nil || string(f.dispatched.ID) != id || f.dispatched.App != app.Name:
+		return nil, &gateway.Error{Code: gateway.CodeNotFound, Message: "no such delivery"}
+	}
+	if d > 0 {
+		f.waiting.Add(1)
+		defer f.waiting.Add(-1)
+		f.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-time.After(d):
+		}
+		f.mu.Lock()
+	}
+	return f.dispatched, ctx.Err()
 }
 
 func (f *fakeGateway) Lookup(_ context.Context, _ *gateway.AppPolicy, number, _ string) (gateway.Lookup, error) {
@@ -322,7 +364,7 @@ func newServer(tb testing.TB, change func(*httpapi.Options)) *httpapi.Server {
 	reg := prometheus.NewRegistry()
 	o := httpapi.Options{
 		Config: httpapi.DefaultConfig(), Admin: httpapi.DefaultAdminConfig(),
-		Verifier: newFakeGateway(), Idempotency: newFakeIdempotency(),
+		Verifier: newFakeGateway(), Dispatcher: newFakeGateway(), Idempotency: newFakeIdempotency(),
 		Authenticate: func(key string) (*gateway.AppPolicy, string, bool) {
 			app, ok := apps[key]
 			return app, "k1", ok

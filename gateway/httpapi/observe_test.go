@@ -259,9 +259,9 @@ func TestMounts(t *testing.T) {
 		}
 	}
 	w := httptest.NewRecorder()
-	c.server.Public().ServeHTTP(w, httptest.NewRequest("POST", "/sandbox/", strings.NewReader(strings.Repeat("x", 17<<10))))
+	c.server.Public().ServeHTTP(w, httptest.NewRequest("POST", "/sandbox/", strings.NewReader(strings.Repeat("x", 65<<10))))
 	if !strings.Contains(w.Body.String(), "too large") {
-		t.Errorf("a mounted handler reads more than max_body: %s", w.Body)
+		t.Errorf("a mounted handler reads more than 64 KiB: %s", w.Body)
 	}
 	w = httptest.NewRecorder()
 	c.server.Public().ServeHTTP(w, httptest.NewRequest("GET", "/sandbox", nil))

@@ -53,6 +53,7 @@ type problem struct {
 	RetryAfter   int64         `json:"retry_after,omitempty"` // seconds
 	RequestID    string        `json:"request_id"`
 	Verification *verification `json:"verification,omitempty"`
+	Delivery     *dispatch     `json:"delivery,omitempty"`
 }
 
 // httpStatus is the status that each code is answered with.
@@ -98,6 +99,9 @@ func problemOf(ctx context.Context, err error, h http.Header) problem {
 		p.Field, p.Limit = domain.Field, domain.Limit
 		if domain.Verification != nil {
 			p.Verification = verificationOf(domain.Verification)
+		}
+		if domain.Dispatch != nil {
+			p.Delivery = dispatchOf(domain.Dispatch)
 		}
 		p.RetryAfter = wholeSeconds(domain.RetryAfter)
 	case errors.As(err, &transport):

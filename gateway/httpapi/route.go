@@ -31,6 +31,8 @@ func (s *Server) api() []route {
 		{POST, one + "/check", http.StatusOK, s.post(s.check)},
 		{POST, one + "/resend", http.StatusOK, s.post(s.resend)},
 		{POST, one + "/cancel", http.StatusOK, s.post(s.cancel)},
+		{POST, "/v1/deliveries", http.StatusCreated, s.post(s.deliver)},
+		{GET, "/v1/deliveries/{id}", http.StatusOK, s.get(s.showDelivery)},
 		{POST, "/v1/numbers/lookup", http.StatusOK, s.post(s.lookup)},
 		{GET, "/v1/openapi.yaml", http.StatusOK, docs.specification},
 		{GET, "/v1/docs", http.StatusOK, docs.page},
@@ -43,13 +45,17 @@ func echoPath(path string) string {
 	return strings.NewReplacer("{", ":", "}", "").Replace(path)
 }
 
+// mountedBody is how large the body of a mounted handler may be at least: login
+// services send the whole user, or an envelope that is encrypted.
+const mountedBody = 64 << 10
+
 // mount serves everything under a path with a handler that isn't of this
 // package. The handler decides who may call it.
 func (s *Server) mount(e *echo.Echo, path, route string, h http.Handler) {
 	s.routes[path] = route
 	e.Any(path, func(c echo.Context) error {
 		r, w := c.Request(), c.Response()
-		r.Body = http.MaxBytesReader(w, r.Body, s.o.Config.MaxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, max(s.o.Config.MaxBody, mountedBody))
 		h.ServeHTTP(w, r)
 		return nil
 	})

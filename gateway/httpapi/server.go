@@ -43,6 +43,13 @@ type Verifier interface {
 	Lookup(ctx context.Context, app *gateway.AppPolicy, number, country string) (gateway.Lookup, error)
 }
 
+// Dispatcher brings an app's own texts to phones; [gateway.Service] is one.
+type Dispatcher interface {
+	Dispatch(ctx context.Context, app *gateway.AppPolicy, r gateway.DispatchRequest) (*gateway.Dispatch, error)
+	// Dispatched reads one, waiting up to d for news of it.
+	Dispatched(ctx context.Context, app *gateway.AppPolicy, id string, d time.Duration) (*gateway.Dispatch, error)
+}
+
 // Idempotency remembers replies by the key that the caller chose.
 type Idempotency interface {
 	// Begin takes the key for one request, or returns the reply that it had.
@@ -64,6 +71,7 @@ type Options struct {
 	Admin  AdminConfig
 
 	Verifier    Verifier
+	Dispatcher  Dispatcher
 	Idempotency Idempotency
 	// Authenticate returns the app and the name of an API key.
 	Authenticate func(key string) (app *gateway.AppPolicy, keyID string, ok bool)

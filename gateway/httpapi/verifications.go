@@ -99,16 +99,24 @@ func (s *Server) show(ctx context.Context, c *call) (int, any, error) {
 		return shown(http.StatusOK, v, err)
 	}
 	c.route += "?wait"
-	waiting, stop := context.WithCancel(ctx)
+	waiting, stop := s.patience(ctx)
 	defer stop()
-	// A gateway that stops lets its waiting clients go: they ask again, and
-	// another instance answers.
-	defer context.AfterFunc(s.draining, stop)() //nolint:contextcheck // draining is the server's life, not the request's.
 	v, err := s.o.Verifier.Wait(waiting, c.app, c.Param("id"), wait)
 	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
 		v, err = s.o.Verifier.Get(ctx, c.app, c.Param("id"))
 	}
 	return shown(http.StatusOK, v, err)
+}
+
+// patience is ctx for a client that waits. A gateway that stops lets it go: it
+// asks again, and another instance answers.
+func (s *Server) patience(ctx context.Context) (waiting context.Context, stop func()) {
+	waiting, cancel := context.WithCancel(ctx)
+	release := context.AfterFunc(s.draining, cancel)
+	return waiting, func() {
+		release()
+		cancel()
+	}
 }
 
 func (s *Server) lookup(ctx context.Context, c *call) (int, any, error) {

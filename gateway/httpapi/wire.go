@@ -100,7 +100,7 @@ func verificationOf(v *gateway.Verification) *verification {
 		AttemptsRemaining: v.AttemptsRemaining(), SendsRemaining: v.SendsRemaining(),
 		CreatedAt: timestamp(v.CreatedAt), ExpiresAt: timestamp(v.ExpiresAt),
 		Purpose: v.Purpose, Reference: v.Reference,
-		Deliveries: make([]delivery, len(v.Deliveries)),
+		Deliveries: deliveriesOf(v.Deliveries),
 	}
 	if len(v.NextSendAt) > 0 {
 		w.NextSendAt = &nextSendAt{}
@@ -113,13 +113,18 @@ func verificationOf(v *gateway.Verification) *verification {
 			}
 		}
 	}
-	for i, d := range v.Deliveries {
-		w.Deliveries[i] = delivery{
+	return w
+}
+
+func deliveriesOf(in []gateway.Delivery) []delivery {
+	out := make([]delivery, len(in))
+	for i, d := range in {
+		out[i] = delivery{
 			Provider: d.Provider, Channel: d.Channel, Status: string(d.Status),
 			At: timestamp(d.At), Segments: d.Segments,
 		}
 	}
-	return w
+	return out
 }
 
 func lookupReplyOf(l gateway.Lookup) *lookupReply {

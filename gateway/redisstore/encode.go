@@ -1,6 +1,8 @@
 package redisstore
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,9 +32,13 @@ func encodeRules(r gateway.Rules) string {
 	return string(b)
 }
 
-// encodeMeta packs what only Go reads. No part holds a "|".
+// encodeMeta packs what only Go reads. No part but the last holds a "|".
 func encodeMeta(r gateway.Record) string {
-	return strings.Join([]string{string(r.Mode), r.Country, r.NumberType, r.Locale, r.Purpose, r.Origin, r.AppHash}, "|")
+	meta := strings.Join([]string{string(r.Mode), r.Country, r.NumberType, r.Locale, r.Purpose, r.Origin, r.AppHash}, "|")
+	if r.Brand != "" {
+		meta += "|" + r.Brand
+	}
+	return meta
 }
 
 func decodeMeta(text string, r *gateway.Record) {
@@ -41,6 +47,7 @@ func decodeMeta(text string, r *gateway.Record) {
 	for _, field := range [...]*string{&r.Country, &r.NumberType, &r.Locale, &r.Purpose, &r.Origin, &r.AppHash} {
 		*field, rest, _ = strings.Cut(rest, "|")
 	}
+	r.Brand = rest
 }
 
 // decodeChange reads what lib.lua's reply() wrote.
@@ -77,13 +84,9 @@ func decodeChange(text string, id gateway.ID) (c gateway.Change, err error) {
 	for i := range r.Deliveries {
 		r.Deliveries[i] = p.delivery()
 	}
-	sealed := p.int()
-	if p.err != nil || sealed < 0 || sealed > len(p.rest) {
+	p.sealed(r)
+	if p.err != nil {
 		return c, fmt.Errorf("unreadable reply: %w", p.err)
-	}
-	r.SealedTo = []byte(p.rest[:sealed])
-	if sealed < len(p.rest) {
-		r.SealedReference = []byte(p.rest[sealed:])
 	}
 	return c, nil
 }
@@ -165,6 +168,32 @@ func (p *parser) fixed(r *gateway.Record) {
 	r.MaxAttempts, r.MaxSends = int(p.number(word(&line))), int(p.number(word(&line)))
 	r.ExpiresAt = p.micros(word(&line))
 }
+
+// sealed reads the end of a reply: the length of the first sealed value, that of
+// the second if there is a third, and their bytes.
+func (p *parser) sealed(r *gateway.Record) {
+	first, second, three := strings.Cut(p.line(), " ")
+	to, reference := int(p.number(first)), len(p.rest)
+	if p.err == nil && to <= len(p.rest) {
+		reference -= to
+	}
+	if three {
+		reference = int(p.number(second))
+	}
+	if p.err != nil || to < 0 || reference < 0 || to+reference > len(p.rest) {
+		p.err = cmp.Or(p.err, errSealed)
+		return
+	}
+	r.SealedTo = []byte(p.rest[:to])
+	if reference > 0 {
+		r.SealedReference = []byte(p.rest[to : to+reference])
+	}
+	if content := p.rest[to+reference:]; content != "" {
+		r.SealedContent = []byte(content)
+	}
+}
+
+var errSealed = errors.New("its sealed values are cut off")
 
 // delivery reads provider|channel|segments|at|status|updated.
 func (p *parser) delivery() (d gateway.Delivery) {

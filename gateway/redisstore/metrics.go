@@ -30,6 +30,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		m.duration.WithLabelValues(string(o))
 		m.errors.WithLabelValues(string(o))
 	}
+	m.errors.WithLabelValues(string(opWatch))
 	return m
 }
 

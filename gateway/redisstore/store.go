@@ -31,7 +31,8 @@ type Store struct {
 // New returns a store on client, which it doesn't close. Call [Store.Close] to
 // end its subscription.
 func New(client redis.UniversalClient, m *Metrics) *Store {
-	return &Store{client: client, metrics: m, hub: newHub(client), now: func() int64 { return 0 }}
+	hub := newHub(client, m.errors.WithLabelValues(string(opWatch)).Inc)
+	return &Store{client: client, metrics: m, hub: hub, now: func() int64 { return 0 }}
 }
 
 // WithClock replaces the server's time, for tests that move it.
@@ -41,7 +42,10 @@ func (s *Store) WithClock(now func() time.Time) *Store {
 }
 
 // Close ends the store's subscription.
-func (s *Store) Close() error { return s.hub.close() }
+func (s *Store) Close() error {
+	s.hub.close()
+	return nil
+}
 
 // Ping implements [gateway.Store].
 func (s *Store) Ping(ctx context.Context) error {
@@ -57,7 +61,7 @@ func (s *Store) Start(ctx context.Context, r gateway.Record, e gateway.Begin, ru
 	return s.run(ctx, opStart, r.ID, []string{verificationKey(r.ID), dueKey(r.ID.Tag())},
 		s.now(), encodeRules(rules), r.ID.Name(), string(r.Number), string(r.Party), r.App, string(e.Channel),
 		e.Provider, e.Segments, e.MaxAttempts, e.MaxSends, e.Life.Microseconds(), retention.Microseconds(),
-		encodeMeta(r), r.SealedTo, r.SealedReference, hook)
+		encodeMeta(r), r.SealedTo, r.SealedReference, hook, r.SealedContent)
 }
 
 // Apply implements [gateway.Store].
@@ -118,9 +122,11 @@ func (s *Store) Expire(ctx context.Context) (due []gateway.Due, err error) {
 	return due, err
 }
 
-// Watch implements [gateway.Store].
-func (s *Store) Watch(ctx context.Context, id gateway.ID) (<-chan struct{}, func(), error) {
-	return s.hub.watch(ctx, wakeChannel(id))
+// Watch implements [gateway.Store]. It doesn't wait for Redis: a waiter whose
+// subscription can't be made is woken when it could be. It fails only after
+// [Store.Close].
+func (s *Store) Watch(_ context.Context, id gateway.ID) (<-chan struct{}, func(), error) {
+	return s.hub.watch(wakeChannel(id)) //nolint:contextcheck // the subscription outlives who waits.
 }
 
 func (s *Store) run(ctx context.Context, o op, id gateway.ID, keys []string, args ...any) (c gateway.Change, err error) {

@@ -64,6 +64,8 @@ func callOf(mode ivr.Mode, locale string) providers.Call {
 		s.Code = "012345"
 	case ivr.ModeKeyed:
 		s.Digits = 6
+	case ivr.ModeMessage:
+		s.Message = "Your code is 012345."
 	case ivr.ModeConfirm:
 	}
 	return providers.Call{Delivery: "d1", To: number, Script: s, ValidFor: 10 * time.Minute}

@@ -19,7 +19,16 @@ local function done(v, n, id, now, effect, event)
   if effect ~= 'created' then wake(id) end
   local text = reply(v, n, now, nil, effect)
   event = event or EVENTS[effect]
-  if event then emit(v, id, now, event, text) end
+  if event then
+    local told = text
+    if v.z then -- an event is kept for longer than that may be
+      local z = v.z
+      v.z = nil
+      told = reply(v, n, now, nil, effect)
+      v.z = z
+    end
+    emit(v, id, now, event, told)
+  end
   return text
 end
 

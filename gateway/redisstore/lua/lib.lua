@@ -11,12 +11,13 @@
 -- keys are derived here rather than passed in KEYS. Cluster allows that,
 -- because the slot is the same.
 --
--- Fields of a verification. None is longer than 64 bytes but r and rarely m: with
--- one that is, Redis keeps the hash in twice the memory.
+-- Fields of a verification. None is longer than 64 bytes but r, z and rarely m:
+-- with one that is, Redis keeps the hash in twice the memory.
 --   a app, s status, c channel, n attempts, x sends, up updated,
 --   f "<class and number> <max attempts> <max sends> <expires> <1 if its app wants
 --     to hear of events, else 0>", cr created, y party, w events so far,
 --   m what only Go reads, t sealed number, r sealed reference,
+--   z sealed content (a code or text that the caller chose), while pending,
 --   q deliveries, d<i> provider|channel|segments|at|status|updated
 -- A number's value is "<sms> <voice> <hour> <day> <failed> <failures> <locked>":
 -- arrival times of the cooldowns and limits, wrong codes in a row, and until
@@ -121,7 +122,7 @@ end
 -- load reads the verification at key, mostly KEYS[1], or returns nil.
 local function load(key)
   key = key or KEYS[1]
-  local r = redis.call('HMGET', key, 'a', 's', 'c', 'n', 'x', 'up', 'f', 'm', 't', 'r', 'q', 'd1', 'd2', 'cr', 'y')
+  local r = redis.call('HMGET', key, 'a', 's', 'c', 'n', 'x', 'up', 'f', 'm', 't', 'r', 'q', 'd1', 'd2', 'cr', 'y', 'z')
   if not r[1] then return nil end
   local k, max_attempts, max_sends, expires, hook = string.match(r[7], '^(%S+) (%d+) (%d+) (%d+) (%d)$')
   return {
@@ -130,6 +131,7 @@ local function load(key)
     q = tonumber(r[11]), d = {r[12] or nil, r[13] or nil}, -- nearly all have one or two
     k = k, max_attempts = tonumber(max_attempts), max_sends = tonumber(max_sends),
     expires = tonumber(expires), cr = r[14], party = r[15] or nil,
+    z = r[16] or nil,
   }
 end
 
@@ -172,9 +174,14 @@ local function set_status(v, i, status, now)
   return raised, channel, segments
 end
 
--- finish ends the verification and takes it out of the due set.
+-- finish ends the verification and takes it out of the due set. What the caller
+-- wanted to be said isn't kept for longer.
 local function finish(v, id, status, now)
   v.s, v.up = status, int(now)
+  if v.z then
+    redis.call('HDEL', v.key, 'z')
+    v.z = nil
+  end
   redis.call('HSET', v.key, 's', status, 'n', v.n, 'up', v.up)
   redis.call('ZREM', slot .. 'due', id)
 end
@@ -199,14 +206,16 @@ end
 local function wake(id) redis.call('PUBLISH', slot .. 'w:' .. id, '') end
 
 -- reply renders everything a caller may want to know as one string, which is
--- far cheaper to read than an array: lines of text, then the sealed bytes.
+-- far cheaper to read than an array: lines of text, then the sealed bytes, whose
+-- lengths the last line has: that of t, and where there is z, that of r.
 local function reply(v, n, now, refusal, effect, limit, wait)
   local out = {
     refusal or '', effect or '', limit or '', int(wait or 0), int(now), n.text, int(n.blocked),
     v.a, v.s, v.c, v.n, v.x, v.up, v.cr, v.f, v.m, v.q,
   }
   for i = 1, v.q do out[#out + 1] = delivery_of(v, i) end
-  out[#out + 1] = #v.t
-  out[#out + 1] = v.t .. (v.r or '')
+  local r = v.r or ''
+  out[#out + 1] = v.z and #v.t .. ' ' .. #r or #v.t
+  out[#out + 1] = v.t .. r .. (v.z or '')
   return table.concat(out, '\n')
 end

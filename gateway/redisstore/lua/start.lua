@@ -6,7 +6,7 @@
 -- ARGV 1 now, 2 rules, 3 id, 4 number, 5 party or '', 6 app, 7 channel,
 --      8 provider, 9 segments, 10 max attempts, 11 max sends, 12 life (us),
 --      13 retention (us), 14 m, 15 sealed number, 16 sealed reference or '',
---      17 '1' if its app wants to hear of events, else '0'
+--      17 '1' if its app wants to hear of events, else '0', 18 sealed content or ''
 -- Returns reply(): effect 'created'; or '<refusal><LF><limit><LF><wait><LF>'.
 local now, r = gcra_now(ARGV[1]), rules(ARGV[2])
 local id, number, party, app, channel = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
@@ -36,6 +36,10 @@ local v = {
 redis.call('HSET', KEYS[1], 'a', v.a, 's', v.s, 'c', v.c, 'n', v.n, 'x', v.x, 'up', v.up,
   'f', v.f, 'cr', v.cr, 'm', v.m, 't', v.t, 'q', v.q, 'd1', v.d[1])
 redis.call('PEXPIRE', KEYS[1], int(math.ceil((expires - now + tonumber(ARGV[13])) / 1000)))
+if ARGV[18] ~= '' then
+  v.z = ARGV[18]
+  redis.call('HSET', KEYS[1], 'z', v.z)
+end
 if v.r ~= '' then redis.call('HSET', KEYS[1], 'r', v.r) end
 if party ~= '' then redis.call('HSET', KEYS[1], 'y', party) end
 save_number(n, now)
