@@ -210,7 +210,7 @@ func (d decoder) unknown(f *field, chosen *variant, n *node, e entry, path strin
 	case near != "":
 		message += didYouMean(near)
 		d.problems.hide(join(path, step{key: near}))
-	case len(elsewhere) == 1:
+	case len(elsewhere) == 1 && chosen == nil: // else it is a key of another type
 		message += didYouMean(elsewhere[0])
 	default:
 		message += "; known here: " + strings.Join(keys, ", ")

@@ -5,6 +5,7 @@ import (
 
 	"denwa/gateway/redisstore"
 	"denwa/providers"
+	"denwa/providers/sip"
 	"denwa/ratelimit"
 )
 
@@ -16,6 +17,8 @@ func enumOf(t reflect.Type) []string {
 		return texts(providers.Channels())
 	case reflect.TypeFor[ratelimit.OnError]():
 		return texts([]ratelimit.OnError{ratelimit.Closed, ratelimit.Open})
+	case reflect.TypeFor[sip.Transport]():
+		return texts([]sip.Transport{sip.UDP, sip.TCP, sip.TLS})
 	case reflect.TypeFor[redisstore.Type]():
 		return texts([]redisstore.Type{redisstore.TypeRedis, redisstore.TypeEmbedded})
 	case reflect.TypeFor[LogLevel]():

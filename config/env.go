@@ -218,7 +218,11 @@ func (f *field) variables(name string) []string {
 		}
 		for _, v := range f.variants {
 			for _, g := range f.own(&v) {
-				out = append(out, g.variables(name+strings.ToUpper(g.key)+"_")...)
+				for _, own := range g.variables(name + strings.ToUpper(g.key) + "_") {
+					if !slices.Contains(out, own) { // types may have a key in common
+						out = append(out, own)
+					}
+				}
 			}
 		}
 	case list:

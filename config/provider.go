@@ -6,6 +6,7 @@ import (
 
 	"denwa/providers"
 	"denwa/providers/sandbox"
+	"denwa/providers/sip"
 	"denwa/providers/twilio"
 )
 
@@ -33,6 +34,7 @@ func providerTypes() []providerType {
 	return []providerType{
 		{typeSandbox, sandbox.DefaultConfig(), []providers.Channel{providers.SMS, providers.Voice}},
 		{"twilio", twilio.DefaultConfig(), []providers.Channel{providers.SMS, providers.Voice}},
+		{"sip", sip.DefaultConfig(), []providers.Channel{providers.Voice}},
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"denwa/ivr"
 	"denwa/providers"
 	"denwa/providers/sandbox"
+	"denwa/providers/sip"
 	"denwa/providers/twilio"
 	"denwa/ratelimit"
 )
@@ -215,6 +216,8 @@ func (a *app) providers() (carriers, error) {
 			p, err = sandbox.New(settings, phones, receive, switchboard{a}, a.log)
 		case twilio.Config:
 			p, err = twilio.New(settings, a.config.Server.PublicURL, receive, switchboard{a}, a.log)
+		case sip.Config:
+			p, err = sip.New(settings, receive, switchboard{a}, a.log)
 		default:
 			err = fmt.Errorf("no such type %q", c.Type)
 		}
