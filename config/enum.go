@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 
+	"denwa/gateway"
 	"denwa/gateway/redisstore"
 	"denwa/providers"
 	"denwa/providers/sip"
@@ -15,6 +16,8 @@ func enumOf(t reflect.Type) []string {
 	switch t {
 	case reflect.TypeFor[providers.Channel]():
 		return texts(providers.Channels())
+	case reflect.TypeFor[gateway.HookType]():
+		return texts(gateway.HookTypes())
 	case reflect.TypeFor[ratelimit.OnError]():
 		return texts([]ratelimit.OnError{ratelimit.Closed, ratelimit.Open})
 	case reflect.TypeFor[sip.Transport]():

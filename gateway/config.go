@@ -67,6 +67,12 @@ type App struct {
 	Greetings map[string]Greeting `yaml:"greetings"`
 	// Where the app is told of events.
 	Webhook Webhook `yaml:"webhook"`
+	// Twilio Verify's API, for software that speaks it.
+	Twilio TwilioVerify `yaml:"twilio"`
+	// Entra ID's telephony provider API.
+	Entra Entra `yaml:"entra"`
+	// Other login services that deliver their codes by this app.
+	Hooks []Hook `yaml:"hooks"`
 }
 
 // Greeting is how a call begins: who calls, and why.

@@ -93,6 +93,11 @@ func (a App) validate(report func(field, problem string)) {
 		}
 	}
 	a.Webhook.Validate(func(f, p string) { report("webhook."+f, p) })
+	a.Twilio.Validate(func(f, p string) { report("twilio."+f, p) })
+	a.Entra.Validate(func(f, p string) { report("entra."+f, p) })
+	for i, h := range a.Hooks {
+		h.Validate(func(f, p string) { report(fmt.Sprintf("hooks[%d].%s", i, f), p) })
+	}
 	for locale, g := range a.Greetings {
 		if !slices.Contains(ivr.Locales(), locale) {
 			report("greetings."+locale, "must be one of the locales that calls speak: "+strings.Join(ivr.Locales(), ", "))

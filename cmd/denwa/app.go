@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"reflect"
 	"runtime"
 	"slices"
@@ -21,11 +20,7 @@ import (
 	"denwa/gateway/httpapi"
 	"denwa/gateway/redisstore"
 	"denwa/gateway/webhook"
-	"denwa/ivr"
 	"denwa/providers"
-	"denwa/providers/sandbox"
-	"denwa/providers/sip"
-	"denwa/providers/twilio"
 	"denwa/ratelimit"
 )
 
@@ -114,15 +109,16 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 	//nolint:contextcheck // it lives as long as the gateway, not as start.
 	a.background(dispatcher.Run)
 
+	idempotency := gateway.NewIdempotency(store, keys)
 	a.keyRate = ratelimit.NewLocal(ratelimit.APIKey, policy.Limits.APIKey)
 	//nolint:contextcheck // requests have their own.
 	a.server, err = httpapi.New(httpapi.Options{
 		Config: c.Server, Admin: c.Admin,
-		Verifier: a.service, Dispatcher: a.service, Idempotency: gateway.NewIdempotency(store, keys),
+		Verifier: a.service, Dispatcher: a.service, Idempotency: idempotency,
 		Authenticate: func(key string) (*gateway.AppPolicy, string, bool) { return a.service.Policy().Authenticate(key) },
 		KeyRate:      a.keyRate, Limited: a.service.Limited,
 		KeyLimit:  func() ratelimit.Limit { return a.service.Policy().Limits.APIKey },
-		Callbacks: carriers.callbacks, Mounts: carriers.mounts,
+		Callbacks: carriers.callbacks, Mounts: a.mounts(carriers, store, keys, idempotency, registry),
 		Ready: map[string]func(context.Context) error{"store": a.service.Ready},
 		Log:   log, Registerer: registry, Gatherer: registry,
 	})
@@ -178,62 +174,6 @@ func (a *app) event(_ context.Context, n gateway.Notification) (to gateway.Webho
 	}
 	data, err = httpapi.Render(v)
 	return app.Webhook, data, err
-}
-
-// switchboard is the service, which doesn't exist yet when its providers are made.
-type switchboard struct{ a *app }
-
-func (s switchboard) Script(ctx context.Context, delivery string) (ivr.Script, error) {
-	return s.a.service.Script(ctx, delivery)
-}
-
-func (s switchboard) Press(ctx context.Context, provider, delivery, keys string) (ivr.Verdict, error) {
-	return s.a.service.Press(ctx, provider, delivery, keys)
-}
-
-// carriers are the configured providers and what they bring along.
-type carriers struct {
-	list      []providers.Provider
-	rates     map[string]float64
-	callbacks map[string]http.Handler
-	mounts    map[string]http.Handler
-}
-
-// providers makes every configured provider. A new type is one more case.
-func (a *app) providers() (carriers, error) {
-	// The service is made of its providers, so they get to know it by way of a.
-	receive := func(ctx context.Context, provider string, r providers.Receipt) error {
-		return a.service.Receipt(ctx, provider, r)
-	}
-	made := carriers{rates: map[string]float64{}, callbacks: map[string]http.Handler{}, mounts: map[string]http.Handler{}}
-	phones := sandbox.NewPhones() // one set, however many carriers deliver to it
-	for _, c := range a.config.Providers {
-		var p providers.Provider
-		var err error
-		switch settings := c.Settings.(type) {
-		case sandbox.Config:
-			made.mounts["/sandbox/"] = phones.Handler()
-			p, err = sandbox.New(settings, phones, receive, switchboard{a}, a.log)
-		case twilio.Config:
-			p, err = twilio.New(settings, a.config.Server.PublicURL, receive, switchboard{a}, a.log)
-		case sip.Config:
-			p, err = sip.New(settings, receive, switchboard{a}, a.log)
-		default:
-			err = fmt.Errorf("no such type %q", c.Type)
-		}
-		if err != nil {
-			return carriers{}, fmt.Errorf("set up provider %q: %w", c.Name, err)
-		}
-		a.defers(p.Close)
-		made.list = append(made.list, p)
-		if c.Rate > 0 {
-			made.rates[c.Name] = c.Rate
-		}
-		if called, ok := p.(providers.Callbacks); ok {
-			made.callbacks[c.Name] = called.Callbacks()
-		}
-	}
-	return made, nil
 }
 
 // serve serves until ctx ends, then finishes what is in flight and undoes start.

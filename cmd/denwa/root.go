@@ -53,7 +53,7 @@ Exit codes:
 			root.AddCommand(c)
 		}
 	}
-	add("run", newServeCommand(), newConfigCommand(), newKeyCommand(), newWebhookCommand(), newHealthcheckCommand())
+	add("run", newServeCommand(), newConfigCommand(), newKeyCommand(), newEntraCommand(), newWebhookCommand(), newHealthcheckCommand())
 	add("try", newVerifyCommand(), newPhoneCommand())
 	add("about", newCompletionCommand(), newVersionCommand())
 

@@ -1,6 +1,8 @@
 package redisstore
 
 import (
+	"hash/fnv"
+
 	"denwa/gateway"
 )
 
@@ -19,6 +21,9 @@ import (
 //	dnw1:{2f}:d:<app>            events that were given up (sorted set)
 //	dnw1:{2f}:e:<event>          event (hash)
 //	dnw1:gone:<app>              endpoint that wants no events (string), in a slot of its own
+//	dnw1:{2f}:tv:<app>:<number>  verification of a number, for Twilio Verify's API (string)
+//	dnw1:{2f}:ta:<app>           its attempts by time (sorted set), in a slot by the app's name
+//	dnw1:{2f}:tr:<app>           its attempts (hash), likewise
 //	dnw1:{2f}:w:<id>             pub/sub channel, not a key: id changed
 //
 // lua/lib.lua and lua/emit.lua document the values.
@@ -45,3 +50,14 @@ func deadKey(tag byte, app string) string { return slot(tag) + "d:" + app }
 func eventKey(tag byte, event string) string { return slot(tag) + "e:" + event }
 
 func disabledKey(app string) string { return "dnw1:gone:" + app }
+
+func pointKey(app string, n gateway.StoreName) string {
+	return slot(n.Tag()) + "tv:" + app + ":" + string(n)
+}
+
+func attemptsKeys(app string) []string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(app)) // never fails
+	prefix := slot(byte(h.Sum32() % gateway.Tags))
+	return []string{prefix + "ta:" + app, prefix + "tr:" + app}
+}

@@ -30,12 +30,17 @@ const (
 	opSettle   op = "settle"
 	opDead     op = "dead"
 	opReplay   op = "replay"
+	opPoint    op = "point"
+	opAttempt  op = "attempt"
+	opConvert  op = "convert"
+	opAttempts op = "attempts"
 )
 
 func ops() []op {
 	return []op{
 		opStart, opCheck, opPress, opResend, opFailover, opReport, opCancel, opLoad, opExpire,
 		opReserve, opComplete, opRelease, opClaim, opSettle, opDead, opReplay,
+		opPoint, opAttempt, opConvert, opAttempts,
 	}
 }
 
