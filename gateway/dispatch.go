@@ -135,14 +135,14 @@ func (s *Service) Dispatch(ctx context.Context, app *AppPolicy, r DispatchReques
 	return sent, nil
 }
 
-// Dispatched reads a dispatch and, while its text makes sense, waits up to d for
-// news of it. It also returns when ctx ends, with what is known.
-func (s *Service) Dispatched(ctx context.Context, app *AppPolicy, id string, d time.Duration) (*Dispatch, error) {
+// Dispatched reads a dispatch and, while its text makes sense, waits for news of
+// it as [Service.WaitSince] does.
+func (s *Service) Dispatched(ctx context.Context, app *AppPolicy, id string, known time.Time, d time.Duration) (*Dispatch, error) {
 	did := ID(id)
 	if !s.keys.Knows(did) || !did.IsDispatch() {
 		return nil, noDispatch()
 	}
-	c, err := s.waitSince(ctx, app, did, time.Time{}, d)
+	c, err := s.waitSince(ctx, app, did, known, d)
 	if CodeOf(err) == CodeNotFound {
 		return nil, noDispatch()
 	}

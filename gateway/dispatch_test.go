@@ -37,7 +37,7 @@ func TestDispatch(t *testing.T) {
 		g.reaches(d.ID, providers.Delivered)
 
 		// To another app, to the calls for verifications, and to checks it doesn't exist.
-		if _, err := g.Dispatched(t.Context(), g.app("other"), string(d.ID), 0); gateway.CodeOf(err) != gateway.CodeNotFound {
+		if _, err := g.Dispatched(t.Context(), g.app("other"), string(d.ID), time.Time{}, 0); gateway.CodeOf(err) != gateway.CodeNotFound {
 			t.Errorf("another app reads it: %v", err)
 		}
 		for _, id := range []string{string(d.ID), "vf_" + d.ID.Name()} {
@@ -50,7 +50,7 @@ func TestDispatch(t *testing.T) {
 		}
 		v := g.start("03-1234-5678")
 		for _, id := range []string{string(v.ID), "dl_" + v.ID.Name(), "dl_", ""} {
-			if _, err := g.Dispatched(t.Context(), g.app("portal"), id, 0); gateway.CodeOf(err) != gateway.CodeNotFound {
+			if _, err := g.Dispatched(t.Context(), g.app("portal"), id, time.Time{}, 0); gateway.CodeOf(err) != gateway.CodeNotFound {
 				t.Errorf("%q can be read as a delivery: %v", id, err)
 			}
 		}
@@ -63,7 +63,7 @@ func (g *testGateway) reaches(id gateway.ID, want providers.Status) {
 	var d *gateway.Dispatch
 	for range 500 {
 		var err error
-		if d, err = g.Dispatched(g.t.Context(), g.app("portal"), string(id), 0); err != nil {
+		if d, err = g.Dispatched(g.t.Context(), g.app("portal"), string(id), time.Time{}, 0); err != nil {
 			g.t.Fatal(err)
 		}
 		if d.Status == want {
@@ -198,7 +198,7 @@ func TestDispatchIsWaitedFor(t *testing.T) {
 		g.reaches(d.ID, providers.Ringing)
 		news := make(chan *gateway.Dispatch, 1)
 		go func() {
-			d, _ := g.Dispatched(context.WithoutCancel(t.Context()), g.app("portal"), string(d.ID), 30*time.Second)
+			d, _ := g.Dispatched(context.WithoutCancel(t.Context()), g.app("portal"), string(d.ID), time.Time{}, 30*time.Second)
 			news <- d
 		}()
 		time.Sleep(50 * time.Millisecond)

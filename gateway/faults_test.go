@@ -34,7 +34,7 @@ func TestRedisDown(t *testing.T) {
 	_, resent := g.Resend(ctx, app, string(v.ID), "")
 	_, canceled := g.Cancel(ctx, app, string(v.ID))
 	_, read := g.Get(ctx, app, string(v.ID))
-	_, waited := g.Wait(ctx, app, string(v.ID), time.Second)
+	_, waited := g.WaitSince(ctx, app, string(v.ID), time.Time{}, time.Second)
 	for what, err := range map[string]error{"start": started, "check": checked, "resend": resent, "cancel": canceled, "get": read, "wait": waited} {
 		var e *gateway.Error
 		if !errors.As(err, &e) || e.Code != gateway.CodeUnavailable || e.RetryAfter <= 0 {

@@ -122,15 +122,10 @@ func (s *Service) Get(ctx context.Context, app *AppPolicy, id string) (*Verifica
 	return s.load(ctx, app, vid)
 }
 
-// Wait reads a verification and, while it is pending, waits up to d for it to
-// change: for its status, or for news of a delivery. It also returns when ctx
-// ends, with what is known.
-func (s *Service) Wait(ctx context.Context, app *AppPolicy, id string, d time.Duration) (*Verification, error) {
-	return s.WaitSince(ctx, app, id, time.Time{}, d)
-}
-
-// WaitSince is Wait for a caller that knows the verification as it was updated
-// at known: it returns at once if there is news already.
+// WaitSince reads a verification and, while it is pending, waits up to d for it
+// to change: for its status, or for news of a delivery. A caller that knows it as
+// it was updated at known, if that isn't zero, is answered at once if there is
+// news already. It also returns when ctx ends, with what is known then.
 func (s *Service) WaitSince(ctx context.Context, app *AppPolicy, id string, known time.Time, d time.Duration) (*Verification, error) {
 	vid, err := s.id(id)
 	if err != nil {

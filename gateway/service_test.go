@@ -247,7 +247,7 @@ func TestForeignAppSeesNothing(t *testing.T) {
 		_, canceled := g.Cancel(ctx, stranger, string(v.ID))
 		_, resent := g.Resend(ctx, stranger, string(v.ID), "")
 		_, read := g.Get(ctx, stranger, string(v.ID))
-		_, waited := g.Wait(ctx, stranger, string(v.ID), time.Second)
+		_, waited := g.WaitSince(ctx, stranger, string(v.ID), time.Time{}, time.Second)
 		_, unknown := g.Get(ctx, stranger, "vf_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
 		for _, err := range []error{checked, canceled, resent, read, waited, unknown} {
 			if err == nil || err.Error() != unknown.Error() || gateway.CodeOf(err) != gateway.CodeNotFound {
@@ -297,9 +297,9 @@ func TestWaitReturnsOnApprovalElsewhere(t *testing.T) {
 		}
 		waited := make(chan result)
 		go func() {
-			v, err := here.Wait(context.Background(), here.app("portal"), string(v.ID), time.Minute)
+			v, err := here.WaitSince(context.Background(), here.app("portal"), string(v.ID), time.Time{}, time.Minute)
 			for err == nil && v.Status == gateway.Pending { // a receipt came first
-				v, err = here.Wait(context.Background(), here.app("portal"), string(v.ID), time.Minute)
+				v, err = here.WaitSince(context.Background(), here.app("portal"), string(v.ID), time.Time{}, time.Minute)
 			}
 			waited <- result{v, err}
 		}()
@@ -323,12 +323,12 @@ func TestWaitEndsByItself(t *testing.T) {
 		v := g.start(mobile)
 		g.settle(v)
 		began := time.Now()
-		if got, err := g.Wait(t.Context(), g.app("portal"), string(v.ID), 50*time.Millisecond); err != nil || got.Status != gateway.Pending {
+		if got, err := g.WaitSince(t.Context(), g.app("portal"), string(v.ID), time.Time{}, 50*time.Millisecond); err != nil || got.Status != gateway.Pending {
 			t.Errorf("%+v, %v", got, err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(50*time.Millisecond, cancel)
-		if got, err := g.Wait(ctx, g.app("portal"), string(v.ID), time.Minute); err != nil || got.Status != gateway.Pending {
+		if got, err := g.WaitSince(ctx, g.app("portal"), string(v.ID), time.Time{}, time.Minute); err != nil || got.Status != gateway.Pending {
 			t.Errorf("%+v, %v", got, err)
 		}
 		if time.Since(began) > 30*time.Second {

@@ -167,17 +167,35 @@ func (c *client) cancel(ctx context.Context, id string) (*verification, error) {
 	return v, c.post(ctx, struct{}{}, v, "v1", "verifications", id, "cancel")
 }
 
-// get reads a verification. With wait it answers when something changed, but
-// no later.
-func (c *client) get(ctx context.Context, id string, wait time.Duration) (*verification, error) {
+// get reads a verification.
+func (c *client) get(ctx context.Context, id string) (*verification, error) {
+	v := new(verification)
+	ctx, cancel := context.WithTimeoutCause(ctx, answerWithin, errNoAnswer)
+	defer cancel()
+	_, err := c.do(ctx, http.MethodGet, c.base.JoinPath("v1", "verifications", id), nil, nil, v)
+	return v, err
+}
+
+// await reads a verification as soon as it isn't any more what known names, a
+// tag that an earlier await returned or "", and returns what names it now. It is
+// nil if nothing changed for as long as a gateway waits.
+func (c *client) await(ctx context.Context, id, known string) (v *verification, tag string, err error) {
 	u := c.base.JoinPath("v1", "verifications", id)
-	if wait > 0 {
+	var header http.Header
+	var wait time.Duration
+	if known != "" {
+		wait = watchFor
 		u.RawQuery = "wait=" + strconv.Itoa(int(wait.Seconds()))
+		header = http.Header{"If-None-Match": {known}}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, answerWithin+wait, errNoAnswer)
 	defer cancel()
-	v := new(verification)
-	return v, c.do(ctx, http.MethodGet, u, nil, nil, v)
+	v = new(verification)
+	tag, err = c.do(ctx, http.MethodGet, u, header, nil, v)
+	if err != nil || known != "" && tag == known {
+		return nil, tag, err
+	}
+	return v, tag, nil
 }
 
 // post sends body and decodes the reply into out. Its Idempotency-Key makes
@@ -192,7 +210,7 @@ func (c *client) post(ctx context.Context, body, out any, path ...string) error 
 	defer cancel()
 	header := http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {rand.Text()}}
 	for retried := false; ; {
-		err := c.do(ctx, http.MethodPost, c.base.JoinPath(path...), header, sent, out)
+		_, err := c.do(ctx, http.MethodPost, c.base.JoinPath(path...), header, sent, out)
 		var broken *unreachableError
 		switch {
 		case errors.As(err, &broken) && !retried:
@@ -226,13 +244,14 @@ func (e *unreachableError) Error() string {
 
 func (e *unreachableError) Unwrap() error { return e.err }
 
-// do sends a request and decodes the reply into out. It fails with a *problem
+// do sends a request and decodes the reply into out, unless it is that nothing
+// changed. It returns the reply's ETag. It fails with a *problem
 // if the gateway refuses, and with an *unreachableError, whose cause may be the
 // context's, if no whole answer came.
-func (c *client) do(ctx context.Context, method string, u *url.URL, header http.Header, body []byte, out any) error {
+func (c *client) do(ctx context.Context, method string, u *url.URL, header http.Header, body []byte, out any) (tag string, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body)) //nolint:gosec // whoever runs the command names the server.
 	if err != nil {
-		return err
+		return "", err
 	}
 	maps.Copy(req.Header, header)
 	req.Header.Set("Authorization", "Bearer "+c.key)
@@ -240,27 +259,29 @@ func (c *client) do(ctx context.Context, method string, u *url.URL, header http.
 	server := c.base.Redacted()
 	resp, err := c.http.Do(req) //nolint:gosec // as above.
 	if err != nil {
-		return &unreachableError{server, networkCause(ctx, err)}
+		return "", &unreachableError{server, networkCause(ctx, err)}
 	}
 	defer resp.Body.Close()
 	reply, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
 	if err != nil {
-		return &unreachableError{server, networkCause(ctx, err)}
+		return "", &unreachableError{server, networkCause(ctx, err)}
 	}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // an unreadable one is none of these
 	switch {
 	case resp.StatusCode/100 == 2 && kind == "application/json":
 		if err := json.Unmarshal(reply, out); err != nil {
-			return fmt.Errorf("read the answer of %s: %w", server, err)
+			return "", fmt.Errorf("read the answer of %s: %w", server, err)
 		}
-		return nil
+		return resp.Header.Get("ETag"), nil
+	case resp.StatusCode == http.StatusNotModified:
+		return resp.Header.Get("ETag"), nil
 	case resp.StatusCode/100 != 2 && kind == "application/problem+json":
 		p := new(problem)
 		if err := json.Unmarshal(reply, p); err == nil && p.Code != "" {
-			return p
+			return "", p
 		}
 	}
-	return fmt.Errorf("%s answered %s, not as a gateway does; is --server right?", server, resp.Status)
+	return "", fmt.Errorf("%s answered %s, not as a gateway does; is --server right?", server, resp.Status)
 }
 
 // sleep waits for d and reports whether ctx lasted.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -236,7 +237,8 @@ func (d *double) get(w http.ResponseWriter, r *http.Request) {
 		d.problem(w, refuse)
 		return
 	}
-	if seconds, _ := strconv.Atoi(r.URL.Query().Get("wait")); seconds > 0 && d.status == "pending" {
+	known := r.Header.Get("If-None-Match")
+	if seconds, _ := strconv.Atoi(r.URL.Query().Get("wait")); seconds > 0 && d.status == "pending" && (known == "" || known == d.tag()) {
 		changed := d.changed
 		d.mu.Unlock()
 		select {
@@ -246,8 +248,18 @@ func (d *double) get(w http.ResponseWriter, r *http.Request) {
 		}
 		d.mu.Lock()
 	}
+	w.Header().Set("ETag", d.tag())
+	if known == d.tag() {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(mustJSON(d.shown()))
+}
+
+// tag names what is shown now.
+func (d *double) tag() string {
+	return fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256(mustJSON(d.shown()))))
 }
 
 // shown is the verification as the API shows it.

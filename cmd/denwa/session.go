@@ -121,7 +121,7 @@ func (s *session) typed(ctx context.Context, line string) error {
 	v, err := s.client.check(ctx, s.v.ID, line)
 	switch {
 	case hasCode(err, "not_pending"): // it ended meanwhile
-		v, err = s.client.get(ctx, s.v.ID, 0)
+		v, err = s.client.get(ctx, s.v.ID)
 	case err == nil && v.Status == statusPending:
 		s.term.say("That isn't the code. " + attempts(v.AttemptsRemaining))
 	}
@@ -146,7 +146,7 @@ func (s *session) resend(ctx context.Context) error {
 	v, err := s.client.resend(ctx, s.v.ID)
 	switch {
 	case hasCode(err, "not_pending"):
-		v, err = s.client.get(ctx, s.v.ID, 0)
+		v, err = s.client.get(ctx, s.v.ID)
 	case err == nil && v.Channel == channelVoice:
 		s.term.say("Calling again.")
 	case err == nil:
@@ -192,7 +192,7 @@ func (s *session) giveUp(ctx context.Context) error {
 	if hasCode(err, "not_pending") {
 		ctx, stop := context.WithTimeoutCause(context.WithoutCancel(ctx), cancelWithin, errNoAnswer)
 		defer stop()
-		v, err = s.client.get(ctx, s.v.ID, 0)
+		v, err = s.client.get(ctx, s.v.ID)
 	}
 	if err == nil {
 		s.v = v
@@ -207,24 +207,24 @@ type look struct {
 }
 
 // watch sends what becomes of a verification, until it is over, ctx ends or
-// the gateway can't be asked. It looks before it waits, because what happened
-// between two waits wakes nobody.
+// the gateway can't be asked. Each look says what the one before saw, so that
+// nothing is missed between two of them.
 func (c *client) watch(ctx context.Context, id string, out chan<- look) {
-	failures := 0
-	for wait := time.Duration(0); ; {
-		v, err := c.get(ctx, id, wait)
+	known, failures := "", 0
+	for {
+		v, tag, err := c.await(ctx, id, known)
 		var broken *unreachableError
-		pause := watchPause
+		var pause time.Duration
 		switch {
 		case errors.As(err, &broken) || hasCode(err, "unavailable", "rate_limited", "internal"):
 			failures++
-			wait, pause = 0, time.Duration(failures)*time.Second
-		case wait > 0:
-			failures, wait = 0, 0
+			pause = time.Duration(failures) * time.Second
+		case tag == known:
+			failures, pause = 0, watchPause
 		default:
-			failures, wait, pause = 0, watchFor, 0
+			failures, known = 0, tag
 		}
-		if failures == 0 || failures == patience {
+		if err == nil && v != nil || err != nil && (failures == 0 || failures == patience) {
 			select {
 			case out <- look{v, err}:
 			case <-ctx.Done():

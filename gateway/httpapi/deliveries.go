@@ -82,14 +82,15 @@ func (s *Server) showDelivery(ctx context.Context, c *call) (int, any, error) {
 	if wait > 0 {
 		c.route += "?wait"
 	}
+	known := knownOf(c.Request().Header)
 	waiting, stop := s.patience(ctx)
 	defer stop()
-	d, err := s.o.Dispatcher.Dispatched(waiting, c.app, c.Param("id"), wait)
+	d, err := s.o.Dispatcher.Dispatched(waiting, c.app, c.Param("id"), known, wait)
 	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
-		d, err = s.o.Dispatcher.Dispatched(ctx, c.app, c.Param("id"), 0)
+		d, err = s.o.Dispatcher.Dispatched(ctx, c.app, c.Param("id"), known, 0)
 	}
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, dispatchOf(d), nil
+	return fresh(c, d.UpdatedAt, known, dispatchOf(d))
 }

@@ -130,7 +130,12 @@ func (c *call) rendered(ctx context.Context, status int, body any, err error) *g
 	return &gateway.Reply{Status: status, ContentType: "application/json", Body: data}
 }
 
-func (c *call) send(r *gateway.Reply) error { return c.Blob(r.Status, r.ContentType, r.Body) }
+func (c *call) send(r *gateway.Reply) error {
+	if r.Status == http.StatusNotModified {
+		return c.NoContent(r.Status)
+	}
+	return c.Blob(r.Status, r.ContentType, r.Body)
+}
 
 // readBody reads at most MaxBody bytes, whatever the client announced.
 func (s *Server) readBody(c *call) ([]byte, error) {

@@ -177,4 +177,4 @@ func eventOf(v *gateway.Verification) string {
 
 // eventID names what v says: when it last changed, in microseconds as the store
 // counts them.
-func eventID(v *gateway.Verification) string { return strconv.FormatInt(v.UpdatedAt.UnixMicro(), 10) }
+func eventID(v *gateway.Verification) string { return version(v.UpdatedAt) }

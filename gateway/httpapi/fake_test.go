@@ -75,7 +75,7 @@ func (f *fakeGateway) Start(ctx context.Context, app *gateway.AppPolicy, r gatew
 		To: "+819012345678", ToMasked: "+81 90-****-5678", Country: "JP", NumberType: "mobile", Locale: "ja",
 		Purpose: r.Purpose, Reference: r.Reference, Extension: r.Extension,
 		MaxAttempts: 5, Sends: 1, MaxSends: 5,
-		CreatedAt: epoch, ExpiresAt: epoch.Add(10 * time.Minute), UpdatedAt: epoch,
+		CreatedAt: epoch, ExpiresAt: epoch.Add(10 * time.Minute), UpdatedAt: epoch.Truncate(time.Microsecond), // as the store has it
 		NextSendAt: map[gateway.Channel]time.Time{gateway.SMS: epoch.Add(30 * time.Second), gateway.Voice: epoch},
 		Deliveries: []gateway.Delivery{{Provider: "sandbox", Channel: gateway.SMS, Status: providers.Accepted, At: epoch, Segments: 1}},
 	}
@@ -159,25 +159,6 @@ func (f *fakeGateway) Get(_ context.Context, app *gateway.AppPolicy, id string) 
 	return clone(v), nil
 }
 
-func (f *fakeGateway) Wait(ctx context.Context, app *gateway.AppPolicy, id string, d time.Duration) (*gateway.Verification, error) {
-	f.mu.Lock()
-	changed := f.changed
-	_, err := f.find(app, id)
-	f.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	f.waiting.Add(1)
-	defer f.waiting.Add(-1)
-	select {
-	case <-changed:
-	case <-time.After(d):
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	return f.Get(ctx, app, id)
-}
-
 func (f *fakeGateway) Dispatch(_ context.Context, app *gateway.AppPolicy, r gateway.DispatchRequest) (*gateway.Dispatch, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -186,7 +167,7 @@ func (f *fakeGateway) Dispatch(_ context.Context, app *gateway.AppPolicy, r gate
 		ID: "dl_aaaqaaaex2k4mzq3trw5hcn6vjd2esgu", App: app.Name, Status: providers.Accepted, Channel: gateway.SMS,
 		To: "+819012345678", ToMasked: "+81 90-****-5678", Country: "JP", NumberType: "mobile", Locale: "ja",
 		Extension: r.Extension, Reference: r.Reference,
-		CreatedAt: epoch, ExpiresAt: epoch.Add(r.ValidFor), UpdatedAt: epoch,
+		CreatedAt: epoch, ExpiresAt: epoch.Add(r.ValidFor), UpdatedAt: epoch.Truncate(time.Microsecond),
 		Attempts: []gateway.Delivery{{Provider: "sandbox", Channel: gateway.SMS, Status: providers.Accepted, At: epoch, Segments: 1}},
 	}
 	if f.fail != nil {
@@ -196,7 +177,7 @@ func (f *fakeGateway) Dispatch(_ context.Context, app *gateway.AppPolicy, r gate
 	return d, nil
 }
 
-func (f *fakeGateway) Dispatched(ctx context.Context, app *gateway.AppPolicy, id string, d time.Duration) (*gateway.Dispatch, error) {
+func (f *fakeGateway) Dispatched(ctx context.Context, app *gateway.AppPolicy, id string, _ time.Time, d time.Duration) (*gateway.Dispatch, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
@@ -239,6 +220,7 @@ func (f *fakeGateway) WaitSince(ctx context.Context, app *gateway.AppPolicy, id 
 	f.waiting.Add(1)
 	defer f.waiting.Add(-1)
 	over := time.After(d)
+	waited := false
 	for last := false; ; {
 		f.mu.Lock()
 		changed := f.changed
@@ -247,11 +229,12 @@ func (f *fakeGateway) WaitSince(ctx context.Context, app *gateway.AppPolicy, id 
 			v = clone(v)
 		}
 		f.mu.Unlock()
-		if err != nil || last || v.Status != gateway.Pending || v.UpdatedAt.After(known) {
+		if err != nil || last || v.Status != gateway.Pending || !known.IsZero() && v.UpdatedAt.After(known) || known.IsZero() && waited {
 			return v, err
 		}
 		select {
 		case <-changed:
+			waited = true
 		case <-over:
 			last = true
 		case <-ctx.Done():

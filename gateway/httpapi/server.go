@@ -35,10 +35,9 @@ type Verifier interface {
 	Resend(ctx context.Context, app *gateway.AppPolicy, id string, channel gateway.Channel) (*gateway.Verification, error)
 	Cancel(ctx context.Context, app *gateway.AppPolicy, id string) (*gateway.Verification, error)
 	Get(ctx context.Context, app *gateway.AppPolicy, id string) (*gateway.Verification, error)
-	// Wait returns when the verification changes, when it is final, or after d.
-	Wait(ctx context.Context, app *gateway.AppPolicy, id string, d time.Duration) (*gateway.Verification, error)
-	// WaitSince is Wait for a caller that knows the verification as it was
-	// updated at known: it also returns at once if there is news already.
+	// WaitSince returns when the verification changes, when it is final, or after
+	// d; and at once if it isn't any more as it was updated at known, unless that
+	// is zero.
 	WaitSince(ctx context.Context, app *gateway.AppPolicy, id string, known time.Time, d time.Duration) (*gateway.Verification, error)
 	Lookup(ctx context.Context, app *gateway.AppPolicy, number, country string) (gateway.Lookup, error)
 }
@@ -46,8 +45,8 @@ type Verifier interface {
 // Dispatcher brings an app's own texts to phones; [gateway.Service] is one.
 type Dispatcher interface {
 	Dispatch(ctx context.Context, app *gateway.AppPolicy, r gateway.DispatchRequest) (*gateway.Dispatch, error)
-	// Dispatched reads one, waiting up to d for news of it.
-	Dispatched(ctx context.Context, app *gateway.AppPolicy, id string, d time.Duration) (*gateway.Dispatch, error)
+	// Dispatched reads one, waiting as WaitSince does.
+	Dispatched(ctx context.Context, app *gateway.AppPolicy, id string, known time.Time, d time.Duration) (*gateway.Dispatch, error)
 }
 
 // Idempotency remembers replies by the key that the caller chose.

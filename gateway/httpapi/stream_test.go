@@ -80,6 +80,7 @@ func (s *stream) event(tb testing.TB) (id, data string) {
 	get.URL.Path = strings.TrimSuffix(get.URL.Path, "/events")
 	res := &http.Response{StatusCode: http.StatusOK, Header: s.Header.Clone()}
 	res.Header.Set("Content-Type", "application/json")
+	res.Header.Set("ETag", "x") // which only the reply to a request has
 	holdToSpecification(tb, get, res, data)
 	return id, data
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"denwa/gateway"
@@ -94,18 +95,27 @@ func (s *Server) show(ctx context.Context, c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	known := knownOf(c.Request().Header)
+	v, err := s.seen(ctx, c, known, wait)
+	if err != nil {
+		return 0, nil, err
+	}
+	return fresh(c, v.UpdatedAt, known, verificationOf(v))
+}
+
+// seen is the verification now, or as soon as it isn't what the client knows.
+func (s *Server) seen(ctx context.Context, c *call, known time.Time, wait time.Duration) (*gateway.Verification, error) {
 	if wait == 0 {
-		v, err := s.o.Verifier.Get(ctx, c.app, c.Param("id"))
-		return shown(http.StatusOK, v, err)
+		return s.o.Verifier.Get(ctx, c.app, c.Param("id"))
 	}
 	c.route += "?wait"
 	waiting, stop := s.patience(ctx)
 	defer stop()
-	v, err := s.o.Verifier.Wait(waiting, c.app, c.Param("id"), wait)
+	v, err := s.o.Verifier.WaitSince(waiting, c.app, c.Param("id"), known, wait)
 	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
 		v, err = s.o.Verifier.Get(ctx, c.app, c.Param("id"))
 	}
-	return shown(http.StatusOK, v, err)
+	return v, err
 }
 
 // patience is ctx for a client that waits. A gateway that stops lets it go: it
@@ -153,6 +163,29 @@ func shown(status int, v *gateway.Verification, err error) (int, any, error) {
 	}
 	return status, verificationOf(v), nil
 }
+
+// knownOf is when what the client has was updated, by its If-None-Match; zero
+// if it has nothing, or nothing that we gave it.
+func knownOf(h http.Header) time.Time {
+	tag := strings.Trim(strings.TrimPrefix(h.Get("If-None-Match"), "W/"), `"`) // proxies that compress make it weak
+	micros, err := strconv.ParseInt(tag, 10, 64)
+	if err != nil || micros <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros)
+}
+
+// fresh is a reply with body, as it was updated at; or none if the client knows that.
+func fresh(c *call, updated, known time.Time, body any) (int, any, error) {
+	c.Response().Header().Set("ETag", `"`+version(updated)+`"`)
+	if version(updated) == version(known) {
+		return http.StatusNotModified, nil, nil
+	}
+	return http.StatusOK, body, nil
+}
+
+// version tells states of one thing apart, in ETags and as the ids of events.
+func version(updated time.Time) string { return strconv.FormatInt(updated.UnixMicro(), 10) }
 
 // waitOf reads the query of a GET: wait, in whole seconds, or nothing.
 func waitOf(query string) (time.Duration, error) {
