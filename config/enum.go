@@ -7,6 +7,7 @@ import (
 	"denwa/gateway/redisstore"
 	"denwa/providers"
 	"denwa/providers/sip"
+	"denwa/providers/smpp"
 	"denwa/ratelimit"
 )
 
@@ -20,6 +21,12 @@ func enumOf(t reflect.Type) []string {
 		return texts(gateway.HookTypes())
 	case reflect.TypeFor[ratelimit.OnError]():
 		return texts([]ratelimit.OnError{ratelimit.Closed, ratelimit.Open})
+	case reflect.TypeFor[smpp.Encoding]():
+		return texts([]smpp.Encoding{smpp.Auto, smpp.UCS2})
+	case reflect.TypeFor[smpp.LongMessages]():
+		return texts([]smpp.LongMessages{smpp.UDH, smpp.SAR})
+	case reflect.TypeFor[smpp.ReceiptIDs]():
+		return texts([]smpp.ReceiptIDs{smpp.AnyBase, smpp.SameBase, smpp.Decimal, smpp.Hexadecimal})
 	case reflect.TypeFor[sip.Transport]():
 		return texts([]sip.Transport{sip.UDP, sip.TCP, sip.TLS})
 	case reflect.TypeFor[redisstore.Type]():

@@ -96,7 +96,7 @@ func TestVariables(t *testing.T) {
 		}
 		seen[name] = true
 		for table, entry := range map[string]string{"_MESSAGES": "_JA", "_GREETINGS": "_JA_TEXT", "_VOICE_VOICES": "_JA_NAME", "_DIAL": "_81"} {
-			if strings.HasSuffix(name, table) {
+			if strings.HasSuffix(name, table) && !strings.HasSuffix(name, "_LONG_MESSAGES") {
 				name += entry
 			}
 		}

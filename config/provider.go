@@ -7,6 +7,7 @@ import (
 	"denwa/providers"
 	"denwa/providers/sandbox"
 	"denwa/providers/sip"
+	"denwa/providers/smpp"
 	"denwa/providers/twilio"
 )
 
@@ -34,6 +35,7 @@ func providerTypes() []providerType {
 	return []providerType{
 		{typeSandbox, sandbox.DefaultConfig(), []providers.Channel{providers.SMS, providers.Voice}},
 		{"twilio", twilio.DefaultConfig(), []providers.Channel{providers.SMS, providers.Voice}},
+		{"smpp", smpp.DefaultConfig(), []providers.Channel{providers.SMS}},
 		{"sip", sip.DefaultConfig(), []providers.Channel{providers.Voice}},
 	}
 }

@@ -82,7 +82,7 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 		return nil, err
 	}
 
-	carriers, err := a.providers() //nolint:contextcheck // providers live as long as the gateway, not as start.
+	carriers, err := a.providers(store, keys, registry) //nolint:contextcheck // providers live as long as the gateway, not as start.
 	if err != nil {
 		return nil, err
 	}

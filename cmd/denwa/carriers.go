@@ -5,10 +5,15 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"denwa/gateway"
+	"denwa/gateway/redisstore"
 	"denwa/ivr"
 	"denwa/providers"
 	"denwa/providers/sandbox"
 	"denwa/providers/sip"
+	"denwa/providers/smpp"
 	"denwa/providers/twilio"
 )
 
@@ -32,12 +37,13 @@ type carriers struct {
 }
 
 // providers makes every configured provider. A new type is one more case.
-func (a *app) providers() (carriers, error) {
+func (a *app) providers(store *redisstore.Store, keys *gateway.Keyring, reg prometheus.Registerer) (carriers, error) {
 	// The service is made of its providers, so they get to know it by way of a.
 	receive := func(ctx context.Context, provider string, r providers.Receipt) error {
 		return a.service.Receipt(ctx, provider, r)
 	}
 	made := carriers{rates: map[string]float64{}, callbacks: map[string]http.Handler{}, mounts: map[string]http.Handler{}}
+	centres := smpp.NewMetrics(reg)
 	phones := sandbox.NewPhones() // one set, however many carriers deliver to it
 	for _, c := range a.config.Providers {
 		var p providers.Provider
@@ -48,6 +54,8 @@ func (a *app) providers() (carriers, error) {
 			p, err = sandbox.New(settings, phones, receive, switchboard{a}, a.log)
 		case twilio.Config:
 			p, err = twilio.New(settings, a.config.Server.PublicURL, receive, switchboard{a}, a.log)
+		case smpp.Config:
+			p, err = smpp.New(settings, store.CarrierIDs(keys, settings.Name), receive, centres, a.log)
 		case sip.Config:
 			p, err = sip.New(settings, receive, switchboard{a}, a.log)
 		default:
