@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -18,7 +19,23 @@ type Metrics struct {
 	duration   *prometheus.HistogramVec
 	checks     *prometheus.CounterVec
 	limited    *prometheus.CounterVec
+	observer   Observer
 }
+
+// Observer is told of verifications that ended, to count them elsewhere too. It
+// doesn't block, and is safe for concurrent use.
+type Observer interface {
+	// Finished: the provider is that of the last delivery, empty if unknown.
+	Finished(provider string, ch Channel, country string, s Status, sinceStart time.Duration)
+}
+
+// nobody observes nothing.
+type nobody struct{}
+
+func (nobody) Finished(string, Channel, string, Status, time.Duration) {}
+
+// Observe has o told what m counts from now on. Call it before m is used.
+func (m *Metrics) Observe(o Observer) { m.observer = o }
 
 // Results of a check, as a label.
 const (
@@ -33,6 +50,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "denwa_" + name, Help: help}, labels)
 	}
 	m := &Metrics{
+		observer: nobody{},
 		started: counter("verifications_started_total", "Verifications that were created.",
 			"app", "channel", "country", "number_type"),
 		finished: counter("verifications_finished_total", "Verifications that ended, by how.",
@@ -99,15 +117,20 @@ func (m *Metrics) change(c Change) {
 		m.started.WithLabelValues(r.App, string(r.Channel), r.Country, r.NumberType).Inc()
 	}
 	if status := c.Effect.Finished(); status != "" {
-		m.finish(r.App, r.Channel, r.Country, status)
+		provider := ""
+		if n := len(r.Deliveries); n > 0 {
+			provider = r.Deliveries[n-1].Provider
+		}
+		m.finish(r.App, provider, r.Channel, r.Country, status, c.Now.Sub(r.CreatedAt))
 		if status == Approved {
 			m.duration.WithLabelValues(r.App, string(r.Channel)).Observe(c.Now.Sub(r.CreatedAt).Seconds())
 		}
 	}
 }
 
-func (m *Metrics) finish(app string, ch Channel, country string, s Status) {
+func (m *Metrics) finish(app, provider string, ch Channel, country string, s Status, sinceStart time.Duration) {
 	m.finished.WithLabelValues(app, string(ch), country, string(s)).Inc()
+	m.observer.Finished(provider, ch, country, s, sinceStart)
 }
 
 // check counts a check that c answers.

@@ -218,7 +218,7 @@ func (s *Service) ExpireEvery(ctx context.Context, interval time.Duration) {
 			if d.ID.IsDispatch() {
 				continue // what became of it is in its attempts
 			}
-			s.metrics.finish(d.App, d.Channel, d.Country, Expired)
+			s.metrics.finish(d.App, "", d.Channel, d.Country, Expired, 0)
 		}
 		if err != nil && !failing {
 			s.log.WarnContext(ctx, "ending what is due failed; trying on", "error", err)

@@ -14,7 +14,29 @@ type Metrics struct {
 	deliveries       *prometheus.CounterVec
 	deliveryDuration *prometheus.HistogramVec
 	outcomes         *prometheus.CounterVec
+	observer         Observer
 }
+
+// Observer is told what [Metrics] count, to count it elsewhere too. It doesn't
+// block, and is safe for concurrent use.
+type Observer interface {
+	// Sent: a provider was asked. The outcome is accepted, or a [Kind].
+	Sent(provider string, ch Channel, country, outcome string)
+	// Took: it took that long to accept or refuse.
+	Took(provider string, ch Channel, d time.Duration)
+	// Receipt: as [Metrics.Receipt].
+	Receipt(provider string, ch Channel, country string, status Status, sinceAccepted time.Duration)
+}
+
+// nobody observes nothing.
+type nobody struct{}
+
+func (nobody) Sent(string, Channel, string, string)                   {}
+func (nobody) Took(string, Channel, time.Duration)                    {}
+func (nobody) Receipt(string, Channel, string, Status, time.Duration) {}
+
+// Observe has o told what m counts from now on. Call it before m is used.
+func (m *Metrics) Observe(o Observer) { m.observer = o }
 
 // outcomeAccepted is the outcome of a send that didn't fail. The others are kinds.
 const outcomeAccepted = "accepted"
@@ -37,6 +59,7 @@ func NewMetrics(reg prometheus.Registerer, providers []Provider, countries []str
 		}, labels)
 	}
 	m := &Metrics{
+		observer: nobody{},
 		sends: counter("sends_total", "Messages and calls that a provider was asked for, by outcome: accepted, or the kind of failure.",
 			"provider", "channel", "country", "outcome"),
 		sendDuration: histogram("send_duration_seconds", "Time a provider took to accept or refuse.",
@@ -95,6 +118,16 @@ func (m *Metrics) expectFailover(ch Channel, from, to string) {
 
 func (m *Metrics) sent(provider string, ch Channel, country, outcome string) {
 	m.sends.WithLabelValues(provider, string(ch), countryLabel(country), outcome).Inc()
+	m.observer.Sent(provider, ch, country, outcome)
+}
+
+// took measures how long a provider takes by ch.
+func (m *Metrics) took(provider string, ch Channel) func(time.Duration) {
+	histogram := m.sendDuration.WithLabelValues(provider, string(ch))
+	return func(d time.Duration) {
+		histogram.Observe(d.Seconds())
+		m.observer.Took(provider, ch, d)
+	}
 }
 
 func (m *Metrics) accepted(provider string, ch Channel, country string) {
@@ -110,6 +143,7 @@ func (m *Metrics) failedOver(ch Channel, f Failover) {
 // be a configured one. Only delivered is timed: when a carrier gives up says
 // nothing of how long a delivery takes.
 func (m *Metrics) Receipt(provider string, ch Channel, country string, status Status, sinceAccepted time.Duration) {
+	m.observer.Receipt(provider, ch, country, status, sinceAccepted)
 	country = countryLabel(country)
 	m.deliveries.WithLabelValues(provider, string(ch), country, string(status)).Inc()
 	if ch == Voice && status.Final() {

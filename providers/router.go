@@ -31,7 +31,7 @@ type link struct {
 	provider Provider
 	limit    *rate.Limiter // nil: none
 	// observe takes the seconds that a call took.
-	observe func(float64)
+	observe func(time.Duration)
 }
 
 // Plan is who will be asked for one message, in order. The zero Plan asks nobody.
@@ -122,7 +122,7 @@ func NewRouter(routes []Route, providers []Provider, rates map[string]float64, m
 		for i, name := range route.Providers {
 			c.links = append(c.links, &link{
 				name: name, provider: byName[name], limit: limits[name],
-				observe: m.sendDuration.WithLabelValues(name, string(route.Channel)).Observe,
+				observe: m.took(name, route.Channel),
 			})
 			if i > 0 {
 				m.expectFailover(route.Channel, route.Providers[i-1], name)

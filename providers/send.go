@@ -85,7 +85,7 @@ func (r *Router) attempt(ctx context.Context, l *link, timeout time.Duration, de
 	}
 	asked := time.Now()
 	accepted, err := r.call(ctx, l, delivery, ask)
-	l.observe(time.Since(asked).Seconds())
+	l.observe(time.Since(asked))
 	if err == nil {
 		return accepted, nil
 	}

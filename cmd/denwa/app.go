@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"reflect"
 	"runtime"
 	"slices"
@@ -17,6 +18,7 @@ import (
 
 	"denwa/config"
 	"denwa/gateway"
+	"denwa/gateway/dashboard"
 	"denwa/gateway/httpapi"
 	"denwa/gateway/redisstore"
 	"denwa/gateway/webhook"
@@ -40,6 +42,8 @@ type app struct {
 	server  *httpapi.Server
 
 	public, admin net.Listener
+	// drains end what shutting down would wait for.
+	drains []func() error
 	// closers undo what start did, last first.
 	closers []func() error
 }
@@ -95,9 +99,14 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 	if err != nil {
 		return nil, err
 	}
+	counts, verified := dashboard.NewRecorder(store.Funnel(), log), gateway.NewMetrics(registry)
+	sends.Observe(counts)
+	verified.Observe(counts)
+	//nolint:contextcheck // it lives as long as the gateway, not as start.
+	a.background(counts.Run)
 	a.service = gateway.NewService(gateway.Parts{
 		Store: store, Limits: ratelimit.NewRedis(client, ratelimit.Prefix), Sender: router, Keys: keys,
-		Metrics: gateway.NewMetrics(registry), Receipts: sends, Log: log,
+		Metrics: verified, Receipts: sends, Log: log,
 	}, policy)
 	//nolint:contextcheck // it lives as long as the gateway, not as start.
 	a.background(func(ctx context.Context) { a.service.ExpireEvery(ctx, expireInterval) })
@@ -119,10 +128,17 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 		KeyRate:      a.keyRate, Limited: a.service.Limited,
 		KeyLimit:  func() ratelimit.Limit { return a.service.Policy().Limits.APIKey },
 		Callbacks: carriers.callbacks, Mounts: a.mounts(carriers, store, keys, idempotency, registry),
-		Ready: map[string]func(context.Context) error{"store": a.service.Ready},
-		Log:   log, Registerer: registry, Gatherer: registry,
+		AdminMounts: dashboardMounts(store, log),
+		Ready:       map[string]func(context.Context) error{"store": a.service.Ready},
+		Log:         log, Registerer: registry, Gatherer: registry,
 	})
 	return a, err
+}
+
+// dashboardMounts are what operators look at.
+func dashboardMounts(store *redisstore.Store, log *slog.Logger) map[string]http.Handler {
+	h := dashboard.NewHandler(dashboard.Options{Store: store.Funnel(), Log: log})
+	return map[string]http.Handler{"/dashboard": h, "/dashboard/": h}
 }
 
 // listen listens at once, so that a port in use is the first thing that is said.
@@ -186,6 +202,9 @@ func (a *app) serve(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	a.log.InfoContext(ctx, "stopping: finishing what is in flight")
+	for _, drain := range a.drains {
+		_ = drain()
+	}
 	// ctx is over; the time that stopping may take is the server's own business.
 	err := a.server.Shutdown(context.WithoutCancel(ctx))
 	err = errors.Join(err, <-served, a.close())

@@ -45,6 +45,7 @@ func (a *app) providers(store *redisstore.Store, keys *gateway.Keyring, reg prom
 	made := carriers{rates: map[string]float64{}, callbacks: map[string]http.Handler{}, mounts: map[string]http.Handler{}}
 	centres := smpp.NewMetrics(reg)
 	phones := sandbox.NewPhones() // one set, however many carriers deliver to it
+	a.drains = append(a.drains, phones.Close)
 	for _, c := range a.config.Providers {
 		var p providers.Provider
 		var err error

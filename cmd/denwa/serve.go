@@ -121,14 +121,17 @@ Verify a number, from a second terminal:
     -H 'Authorization: Bearer KEY' \
     -H 'Content-Type: application/json' -d '{"to": "090-1234-5678"}'
 
-Read the message on the phone on the screen:
+Read the message on the phone on the screen, in a browser or here:
 
   curl -s http://PUBLIC/sandbox/api/phones/+819012345678/messages
 
-Or do all of it in one go:
+Or do all of it in one go, by message or by call:
 
   PROGRAM verify 090-1234-5678
+  PROGRAM verify 090-1234-5678 --channel voice
 
+Phone          http://PUBLIC/sandbox/
+Deliveries     http://ADMIN/dashboard
 API reference  http://PUBLIC/v1/docs
 Metrics        http://ADMIN/metrics
 

@@ -87,6 +87,10 @@ type Options struct {
 	// the whole path.
 	Mounts map[string]http.Handler
 
+	// AdminMounts are other handlers of the admin listener by path, as
+	// [http.ServeMux] has them. They see the whole path.
+	AdminMounts map[string]http.Handler
+
 	// Ready is what must work before traffic makes sense, by name.
 	Ready map[string]func(context.Context) error
 

@@ -2,6 +2,8 @@ package redisstore
 
 import (
 	"hash/fnv"
+	"strconv"
+	"time"
 
 	"denwa/gateway"
 )
@@ -21,6 +23,10 @@ import (
 //	dnw1:{2f}:d:<app>            events that were given up (sorted set)
 //	dnw1:{2f}:e:<event>          event (hash)
 //	dnw1:gone:<app>              endpoint that wants no events (string), in a slot of its own
+//	dnw1:{funnel}:m:<minute>     counts of a minute (hash), see [Funnel]
+//	dnw1:{funnel}:t:<n>          counts of ten minutes (hash)
+//	dnw1:{funnel}:b:<instance>   last batch of counts that was added (string)
+//	dnw1:{funnel}:i              instances by when they last added (sorted set)
 //	dnw1:{2f}:tv:<app>:<number>  verification of a number, for Twilio Verify's API (string)
 //	dnw1:{2f}:ta:<app>           its attempts by time (sorted set), in a slot by the app's name
 //	dnw1:{2f}:tr:<app>           its attempts (hash), likewise
@@ -50,6 +56,24 @@ func deadKey(tag byte, app string) string { return slot(tag) + "d:" + app }
 func eventKey(tag byte, event string) string { return slot(tag) + "e:" + event }
 
 func disabledKey(app string) string { return "dnw1:gone:" + app }
+
+// The funnel's keys share a slot of their own: a day of counts is one pipeline
+// to one node.
+const (
+	funnelSlot   = "dnw1:{funnel}:"
+	instancesKey = funnelSlot + "i"
+)
+
+// funnelKey is the slot of time that at is in, a minute or ten minutes wide.
+func funnelKey(width time.Duration, at time.Time) string {
+	kind := "m:"
+	if width == longSlot {
+		kind = "t:"
+	}
+	return funnelSlot + kind + strconv.FormatInt(at.UnixMicro()/width.Microseconds(), 10)
+}
+
+func batchKey(instance string) string { return funnelSlot + "b:" + instance }
 
 func pointKey(app string, n gateway.StoreName) string {
 	return slot(n.Tag()) + "tv:" + app + ":" + string(n)

@@ -18,9 +18,10 @@ var keysForm = regexp.MustCompile(`^[0-9*#]{1,32}$`)
 // only its [line] changes it.
 type call struct {
 	screen
-	acts chan act      // to the line
-	over chan struct{} // closed when the call has ended
-	gone chan struct{} // closed when its phone no longer has it
+	phone *phone
+	acts  chan act      // to the line
+	over  chan struct{} // closed when the call has ended
+	gone  chan struct{} // closed when its phone no longer has it
 }
 
 // screen is what a phone shows of a call.
@@ -99,6 +100,7 @@ func (p *Phones) nextCall(number string) Behaviour {
 	ph := p.use(number)
 	b := ph.next
 	ph.next = b.afterCall()
+	p.touch(ph)
 	return b
 }
 
@@ -109,6 +111,7 @@ func (p *Phones) place(c providers.Call) *call {
 	ph := p.use(c.To)
 	p.last++
 	placed := &call{
+		phone: ph,
 		screen: screen{
 			ID: "call-" + strconv.Itoa(p.last), Delivery: c.Delivery, Extension: c.Extension,
 			Status: providers.Accepted, Said: []string{}, At: time.Now().UTC().Truncate(time.Millisecond),
@@ -121,6 +124,7 @@ func (p *Phones) place(c providers.Call) *call {
 	}
 	ph.calls = append(ph.calls, placed)
 	p.callIDs[placed.ID] = placed
+	p.touch(ph)
 	return placed
 }
 
@@ -135,19 +139,14 @@ func (p *Phones) show(c *call, change func(*screen)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	change(&c.screen)
+	p.touch(c.phone)
 }
 
 // calls are those of a phone, oldest first.
 func (p *Phones) calls(number string) []screen {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	copied := []screen{} // never null in JSON
-	if ph, ok := p.look(number); ok {
-		for _, c := range ph.calls {
-			copied = append(copied, c.screen)
-		}
-	}
-	return copied
+	return p.see(number).Calls
 }
 
 // do has a person do something with a call, and returns when it is done: what

@@ -16,7 +16,8 @@ const maxBody = 4 << 10
 
 var e164Form = regexp.MustCompile(`^[1-9][0-9]{6,14}$`)
 
-// Handler serves the phones as JSON, under the whole path:
+// Handler serves the phones on a page, /sandbox/, and as JSON, under the whole
+// path:
 //
 //	GET    /sandbox/api/phones/{e164}/messages    [{"id","delivery","text","at","status"}], oldest first
 //	GET    /sandbox/api/phones/{e164}/calls       [{"id","delivery","extension","status","said","listening","at"}], oldest first
@@ -26,6 +27,7 @@ var e164Form = regexp.MustCompile(`^[1-9][0-9]{6,14}$`)
 //	POST   /sandbox/api/calls/{id}/answer         204
 //	POST   /sandbox/api/calls/{id}/press          {"digits":"0#"}, one after the other; 204
 //	POST   /sandbox/api/calls/{id}/hangup         204; while it rings, the call is declined
+//	GET    /sandbox/api/events?phone={e164}       what happens, as server-sent events, of the phones that are named
 //
 // The number is in E.164, with or without "+". A message's status is the last
 // that was reported and taken; a message that doesn't arrive is listed as well,
@@ -66,6 +68,8 @@ func (p *Phones) Handler() http.Handler {
 	handle("/sandbox/api/calls/{id}/answer", methods{http.MethodPost: p.postAct(answer, parseNothing)})
 	handle("/sandbox/api/calls/{id}/press", methods{http.MethodPost: p.postAct(press, parsePress)})
 	handle("/sandbox/api/calls/{id}/hangup", methods{http.MethodPost: p.postAct(hangUp, parseNothing)})
+	handle("/sandbox/api/events", methods{http.MethodGet: p.getEvents})
+	servePage(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, http.StatusNotFound, "not_found", "", "no such path")
 	})

@@ -29,6 +29,11 @@ type Phones struct {
 	ids     map[string]*message
 	callIDs map[string]*call
 	last    int // id given
+	version int // counts changes
+	// changed is closed by the next change; nil while nobody waits for one.
+	changed chan struct{}
+	// over is closed by Close.
+	over chan struct{}
 }
 
 type phone struct {
@@ -36,6 +41,7 @@ type phone struct {
 	messages []*message // oldest first
 	calls    []*call    // oldest first
 	next     Behaviour
+	version  int // of the latest change
 }
 
 // message is one that arrived, or would have.
@@ -45,6 +51,8 @@ type message struct {
 	Text     string           `json:"text"`
 	At       time.Time        `json:"at"`
 	Status   providers.Status `json:"status"`
+
+	phone *phone
 }
 
 // NewPhones returns phones on which nothing arrived yet.
@@ -52,7 +60,15 @@ func NewPhones() *Phones {
 	return &Phones{
 		numbers: map[string]*list.Element{}, used: list.New(),
 		ids: map[string]*message{}, callIDs: map[string]*call{},
+		over: make(chan struct{}),
 	}
+}
+
+// Close ends the streams of what happens on the phones. Call it when the
+// server begins to shut down, which waits for them otherwise, and once only.
+func (p *Phones) Close() error {
+	close(p.over)
+	return nil
 }
 
 // use returns the phone with number, which becomes the one used last.
@@ -94,6 +110,17 @@ func (p *Phones) remove(e *list.Element) {
 	}
 	delete(p.numbers, ph.number)
 	p.used.Remove(e)
+	p.touch(ph)
+}
+
+// touch notes that ph changed, and wakes who follows.
+func (p *Phones) touch(ph *phone) {
+	p.version++
+	ph.version = p.version
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
 }
 
 // nextMessage is how the next message to number fares. It holds once.
@@ -103,6 +130,7 @@ func (p *Phones) nextMessage(number string) Behaviour {
 	ph := p.use(number)
 	b := ph.next
 	ph.next = b.afterMessage()
+	p.touch(ph)
 	return b
 }
 
@@ -115,6 +143,7 @@ func (p *Phones) arrive(msg providers.Message) (id string, at time.Time) {
 	m := &message{
 		ID: "sms-" + strconv.Itoa(p.last), Delivery: msg.Delivery, Text: msg.Text,
 		At: time.Now().UTC().Truncate(time.Millisecond), Status: providers.Accepted,
+		phone: ph,
 	}
 	if len(ph.messages) == maxMessages {
 		delete(p.ids, ph.messages[0].ID)
@@ -123,6 +152,7 @@ func (p *Phones) arrive(msg providers.Message) (id string, at time.Time) {
 	}
 	ph.messages = append(ph.messages, m)
 	p.ids[m.ID] = m
+	p.touch(ph)
 	return m.ID, m.At
 }
 
@@ -132,6 +162,7 @@ func (p *Phones) setStatus(id string, s providers.Status) {
 	defer p.mu.Unlock()
 	if m, ok := p.ids[id]; ok {
 		m.Status = s
+		p.touch(m.phone)
 	}
 }
 
@@ -139,30 +170,23 @@ func (p *Phones) setStatus(id string, s providers.Status) {
 func (p *Phones) messages(number string) []message {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	copied := []message{} // never null in JSON
-	if ph, ok := p.look(number); ok {
-		for _, m := range ph.messages {
-			copied = append(copied, *m)
-		}
-	}
-	return copied
+	return p.see(number).Messages
 }
 
 // behaviour is what the phone does next.
 func (p *Phones) behaviour(number string) Behaviour {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if ph, ok := p.look(number); ok {
-		return ph.next
-	}
-	return usual()
+	return p.see(number).Behaviour
 }
 
 // behave sets what the phone does next.
 func (p *Phones) behave(number string, b Behaviour) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.use(number).next = b
+	ph := p.use(number)
+	ph.next = b
+	p.touch(ph)
 }
 
 // forget makes the phone as new.

@@ -19,7 +19,7 @@ import (
 	"denwa/providers/providertest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(browser.Main(m)) }
 
 const number = "+819012345678"
 
