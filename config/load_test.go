@@ -225,7 +225,7 @@ func TestBroken(t *testing.T) {
 				`denwa.yaml:4:5: providers[2].sms: needs one of from and messaging_service_sid`,
 				`denwa.yaml:4:12: providers[2].name: is the name of another provider already`,
 				`denwa.yaml:4:37: providers[2].rate: must not be negative; 0 is no bound`,
-				`denwa.yaml:4:41: providers[2].user: unknown key; known here: name, type, rate, account_sid, auth_token, auth_token_file, api_key_sid, api_key_secret, api_key_secret_file, base_url, sms, voice`,
+				`denwa.yaml:4:41: providers[2].user: unknown key; known here: name, type, rate, concurrency, breaker, account_sid, auth_token, auth_token_file, api_key_sid, api_key_secret, api_key_secret_file, base_url, sms, voice`,
 			},
 		},
 		"a sandbox beside a carrier": {
@@ -238,9 +238,9 @@ func TestBroken(t *testing.T) {
 		"variables of another type": {
 			env: []string{"DENWA_PROVIDERS_0_TYPE=sandbox"},
 			want: []string{
-				`DENWA_PROVIDERS_0_ACCOUNT_SID: providers[0].account_sid: unknown key; known here: name, type, rate, ring_timeout`,
-				`DENWA_PROVIDERS_0_AUTH_TOKEN: providers[0].auth_token: unknown key; known here: name, type, rate, ring_timeout`,
-				`DENWA_PROVIDERS_0_SMS_FROM: providers[0].sms: unknown key; known here: name, type, rate, ring_timeout`,
+				`DENWA_PROVIDERS_0_ACCOUNT_SID: providers[0].account_sid: unknown key; known here: name, type, rate, concurrency, breaker, ring_timeout`,
+				`DENWA_PROVIDERS_0_AUTH_TOKEN: providers[0].auth_token: unknown key; known here: name, type, rate, concurrency, breaker, ring_timeout`,
+				`DENWA_PROVIDERS_0_SMS_FROM: providers[0].sms: unknown key; known here: name, type, rate, concurrency, breaker, ring_timeout`,
 			},
 		},
 		"routes": {

@@ -48,6 +48,10 @@ type Provider struct {
 	Type ProviderType `yaml:"type"`
 	// Most calls per second to the carrier; 0 for no bound.
 	Rate float64 `yaml:"rate"`
+	// Most calls to the carrier at once; 0 for no bound.
+	Concurrency int `yaml:"concurrency"`
+	// When a provider that fails is left alone, on one channel, by one instance.
+	Breaker providers.Breaker `yaml:"breaker"`
 	// Settings are the type's own keys.
 	Settings Settings `yaml:",inline"`
 }
@@ -60,6 +64,10 @@ func (p Provider) Validate(report func(field, problem string)) {
 	if p.Rate < 0 {
 		report("rate", "must not be negative; 0 is no bound")
 	}
+	if p.Concurrency < 0 {
+		report("concurrency", "must not be negative; 0 is no bound")
+	}
+	p.Breaker.Validate(func(f, problem string) { report("breaker."+f, problem) })
 	if p.Settings == nil {
 		report("type", "must be "+oneOf(enumOf(reflect.TypeFor[ProviderType]())))
 		return

@@ -14,6 +14,7 @@ type Metrics struct {
 	deliveries       *prometheus.CounterVec
 	deliveryDuration *prometheus.HistogramVec
 	outcomes         *prometheus.CounterVec
+	open             *prometheus.GaugeVec
 	observer         Observer
 }
 
@@ -72,8 +73,11 @@ func NewMetrics(reg prometheus.Registerer, providers []Provider, countries []str
 			[]float64{0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 45, 60, 120, 300}, "provider", "channel", "country"),
 		outcomes: counter("ivr_outcomes_total", "Calls that ended, by how.",
 			"provider", "outcome"),
+		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "denwa_provider_circuit_open", Help: "Whether a provider failed too often and is left alone: 1 until it works again.",
+		}, []string{"provider", "channel"}),
 	}
-	reg.MustRegister(m.sends, m.sendDuration, m.failovers, m.deliveries, m.deliveryDuration, m.outcomes)
+	reg.MustRegister(m.sends, m.sendDuration, m.failovers, m.deliveries, m.deliveryDuration, m.outcomes, m.open)
 	for _, p := range providers {
 		for _, ch := range Channels() {
 			if Serves(p, ch) {
@@ -94,6 +98,7 @@ func (m *Metrics) expect(provider string, ch Channel, countries []string) {
 		}
 	}
 	m.sendDuration.WithLabelValues(provider, string(ch))
+	m.open.WithLabelValues(provider, string(ch))
 	for _, country := range countries {
 		country = countryLabel(country)
 		m.deliveryDuration.WithLabelValues(provider, string(ch), country)
@@ -119,6 +124,15 @@ func (m *Metrics) expectFailover(ch Channel, from, to string) {
 func (m *Metrics) sent(provider string, ch Channel, country, outcome string) {
 	m.sends.WithLabelValues(provider, string(ch), countryLabel(country), outcome).Inc()
 	m.observer.Sent(provider, ch, country, outcome)
+}
+
+// tripped says whether a provider is left alone.
+func (m *Metrics) tripped(provider string, ch Channel, yes bool) {
+	value := 0.0
+	if yes {
+		value = 1
+	}
+	m.open.WithLabelValues(provider, string(ch)).Set(value)
 }
 
 // took measures how long a provider takes by ch.

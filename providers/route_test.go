@@ -58,15 +58,15 @@ func TestNewRouterReportsEveryMistake(t *testing.T) {
 		{Channel: SMS, Countries: []string{"JP"}, Deadline: time.Second, Timeout: 2 * time.Second},
 		{Channel: Voice, Providers: []string{"a"}, Deadline: -1, Timeout: -1},
 	}
-	rates := map[string]float64{"gone": 1, "quiet": math.NaN()}
-	_, err := NewRouter(routes, ps, rates, NewMetrics(prometheus.NewRegistry(), nil, nil), slog.New(slog.DiscardHandler))
+	bounds := map[string]Bounds{"gone": {Rate: 1}, "quiet": {Rate: math.NaN()}}
+	_, err := NewRouter(routes, ps, bounds, NewMetrics(prometheus.NewRegistry(), nil, nil), slog.New(slog.DiscardHandler))
 	if err == nil {
 		t.Fatal("no error")
 	}
 	want := []string{
 		`two providers are named "a"`,
 		`provider name "Big" must be 1 to 32 lower-case letters, digits and hyphens`,
-		`rate for provider "gone", which isn't configured`,
+		`bounds for provider "gone", which isn't configured`,
 		`rate of provider "quiet" must be more than 0 calls per second`,
 		`routes[0].channel must be sms or voice`,
 		`routes[0].countries[1] must be two capital letters, as in ISO 3166-1 alpha-2`,
@@ -84,7 +84,7 @@ func TestNewRouterReportsEveryMistake(t *testing.T) {
 		`routes[3].providers[0] names "a", which can't do voice`,
 	}
 	got := strings.Split(err.Error(), "\n")
-	if strings.HasPrefix(got[2], "rate of") { // rates are a map
+	if strings.HasPrefix(got[2], "rate of") { // bounds are a map
 		got[2], got[3] = got[3], got[2]
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
+	"slices"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // Router asks the providers of a route, one after the other, until one accepts.
@@ -27,16 +25,19 @@ type chain struct {
 
 // link is one provider on one channel.
 type link struct {
+	gate
+	*breaker
+
 	name     string
 	provider Provider
-	limit    *rate.Limiter // nil: none
-	// observe takes the seconds that a call took.
+	// observe takes how long a call took.
 	observe func(time.Duration)
 }
 
 // Plan is who will be asked for one message, in order. The zero Plan asks nobody.
 type Plan struct {
 	chain *chain
+	links []*link // the chain's, those that are left alone now at the end
 	// timeout for one provider and deadline for all; 0 is the route's.
 	timeout, deadline time.Duration
 }
@@ -65,7 +66,7 @@ func (p Plan) First() string {
 	if p.chain == nil {
 		return ""
 	}
-	return p.chain.links[0].name
+	return p.links[0].name
 }
 
 // Failover is one provider's failure and who is asked next.
@@ -80,9 +81,8 @@ type Failover struct {
 
 // NewRouter returns a router over providers, which are in the order of the
 // configuration. Without routes, each channel asks every provider that serves
-// it. Rates bound how many calls per second a provider gets, by its name; one
-// without a rate gets any number. All mistakes are reported at once.
-func NewRouter(routes []Route, providers []Provider, rates map[string]float64, m *Metrics, log *slog.Logger) (*Router, error) {
+// it. Bounds are those of a provider by its name; one that isn't there has none. All mistakes are reported at once.
+func NewRouter(routes []Route, providers []Provider, bounds map[string]Bounds, m *Metrics, log *slog.Logger) (*Router, error) {
 	byName := make(map[string]Provider, len(providers))
 	var problems []error
 	for _, p := range providers {
@@ -95,18 +95,14 @@ func NewRouter(routes []Route, providers []Provider, rates map[string]float64, m
 		}
 		byName[name] = p
 	}
-	limits := make(map[string]*rate.Limiter, len(rates))
-	for name, perSecond := range rates {
-		switch {
-		case byName[name] == nil:
-			problems = append(problems, fmt.Errorf("rate for provider %q, which isn't configured", name))
-		case !(perSecond > 0) || math.IsInf(perSecond, 1):
-			problems = append(problems, fmt.Errorf("rate of provider %q must be more than 0 calls per second", name))
-		default:
-			// A burst of one: any larger one would let more through in some
-			// second than the carrier allows.
-			limits[name] = rate.NewLimiter(rate.Limit(perSecond), 1)
+	gates := make(map[string]gate, len(bounds))
+	for name, b := range bounds {
+		if byName[name] == nil {
+			problems = append(problems, fmt.Errorf("bounds for provider %q, which isn't configured", name))
 		}
+		g, err := newGate(name, b)
+		problems = append(problems, err)
+		gates[name] = g
 	}
 	if len(routes) == 0 {
 		routes = defaultRoutes(providers)
@@ -116,12 +112,25 @@ func NewRouter(routes []Route, providers []Provider, rates map[string]float64, m
 		return nil, err
 	}
 
+	type served struct {
+		name string
+		ch   Channel
+	}
+	breakers := map[served]*breaker{} // one, whichever route leads to it
+	for name, p := range byName {
+		b, bounded := bounds[name]
+		for _, ch := range Channels() {
+			if bounded && Serves(p, ch) {
+				breakers[served{name, ch}] = newBreaker(b.Breaker, name, ch, m, log)
+			}
+		}
+	}
 	r := &Router{metrics: m, log: log}
 	for _, route := range routes {
 		c := &chain{Route: route.withDefaults()}
 		for i, name := range route.Providers {
 			c.links = append(c.links, &link{
-				name: name, provider: byName[name], limit: limits[name],
+				gate: gates[name], breaker: breakers[served{name, route.Channel}], name: name, provider: byName[name],
 				observe: m.took(name, route.Channel),
 			})
 			if i > 0 {
@@ -152,10 +161,43 @@ func (r *Router) Offered() []Channel {
 func (r *Router) Plan(ch Channel, country string) Plan {
 	for _, c := range r.chains {
 		if c.takes(ch, country) {
-			return Plan{chain: c}
+			return Plan{chain: c, links: c.working()}
 		}
 	}
 	return Plan{}
+}
+
+// working is c's links in order, but those that are left alone now at the end:
+// a send that need not try them first isn't recorded with them.
+func (c *chain) working() []*link {
+	var working, resting []*link
+	for _, l := range c.links {
+		if l.open() {
+			resting = append(resting, l)
+		}
+	}
+	if resting == nil { // mostly
+		return c.links
+	}
+	for _, l := range c.links {
+		if !slices.Contains(resting, l) {
+			working = append(working, l)
+		}
+	}
+	return append(working, resting...)
+}
+
+// Ready reports whether each channel that is offered has a provider that isn't
+// left alone for its failures.
+func (r *Router) Ready(context.Context) error {
+	for _, ch := range r.Offered() {
+		if !slices.ContainsFunc(r.chains, func(c *chain) bool {
+			return c.Channel == ch && slices.ContainsFunc(c.links, func(l *link) bool { return !l.open() })
+		}) {
+			return fmt.Errorf("every provider of %s fails", ch)
+		}
+	}
+	return nil
 }
 
 // Send hands msg to the providers of plan until one accepts it, and returns

@@ -65,6 +65,13 @@ func (c *carrier) SendMessage(ctx context.Context, msg Message) (Acceptance, err
 	return Acceptance{}, fmt.Errorf("carrier: %w", &Error{Kind: Kind(answer), Code: "42", Err: errors.New("as the carrier says")})
 }
 
+// count is how many calls there were.
+func (c *carrier) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.asked)
+}
+
 // silent is a provider that does nothing at all, not even send.
 type silent struct{ name string }
 
@@ -77,11 +84,12 @@ type world struct {
 	carriers map[string]*carrier
 	log      *bytes.Buffer
 	metrics  *prometheus.Registry
+	counts   *Metrics
 	journal  []string
 }
 
 // newWorld has one carrier for each word, "name" or "name:answer,answer".
-func newWorld(t *testing.T, carriers []string, routes []Route, rates map[string]float64) *world {
+func newWorld(t *testing.T, carriers []string, routes []Route, bounds map[string]Bounds) *world {
 	t.Helper()
 	w := &world{carriers: map[string]*carrier{}, log: new(bytes.Buffer), metrics: prometheus.NewRegistry()}
 	var all []Provider
@@ -95,7 +103,8 @@ func newWorld(t *testing.T, carriers []string, routes []Route, rates map[string]
 		all = append(all, c)
 	}
 	var err error
-	w.Router, err = NewRouter(routes, all, rates, NewMetrics(w.metrics, all, []string{"JP"}), slog.New(slog.NewTextHandler(w.log, nil)))
+	w.counts = NewMetrics(w.metrics, all, []string{"JP"})
+	w.Router, err = NewRouter(routes, all, bounds, w.counts, slog.New(slog.NewTextHandler(w.log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -405,7 +414,7 @@ func TestRate(t *testing.T) {
 		// Of six at once, each second, a takes one at once and those that wait
 		// at most half of the timeout.
 		route := Route{Channel: SMS, Providers: []string{"a", "b"}, Timeout: 4 * time.Second}
-		w := newWorld(t, []string{"a", "b"}, []Route{route}, map[string]float64{"a": 1})
+		w := newWorld(t, []string{"a", "b"}, []Route{route}, map[string]Bounds{"a": {Rate: 1}})
 		begin := time.Now()
 		var wg sync.WaitGroup
 		var mu sync.Mutex
@@ -447,7 +456,7 @@ func TestRate(t *testing.T) {
 
 func TestRateCallerGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, []string{"a"}, nil, map[string]float64{"a": 1})
+		w := newWorld(t, []string{"a"}, nil, map[string]Bounds{"a": {Rate: 1}})
 		if _, _, err := w.send(t); err != nil {
 			t.Fatal(err)
 		}

@@ -19,6 +19,8 @@ var (
 	errTimeout     = errors.New("the provider took longer than the route's timeout")
 	errJournal     = errors.New("recording the failure took too long")
 	errRate        = errors.New("its rate leaves no time for this call")
+	errTripped     = errors.New("it failed too often and is left alone for a while")
+	errFull        = errors.New("as many calls as its concurrency allows are under way")
 	errNoProvider  = errors.New("no route leads to this country")
 	errNoMessenger = &Error{Kind: Unavailable, Err: errors.New("the provider sends no messages")}
 	errNoCaller    = &Error{Kind: Unavailable, Err: errors.New("the provider places no calls")}
@@ -39,7 +41,7 @@ func (r *Router) send(ctx context.Context, plan Plan, delivery, country string,
 	deadline := time.Now().Add(total)
 	ambiguous := false
 	for i := 0; ; i++ {
-		l := c.links[i]
+		l := plan.links[i]
 		accepted, failure := r.attempt(ctx, l, timeout, deadline, delivery, ask)
 		if failure == nil {
 			r.metrics.accepted(l.name, c.Channel, country)
@@ -51,8 +53,8 @@ func (r *Router) send(ctx context.Context, plan Plan, delivery, country string,
 		f := Failover{From: l.name, Err: failure}
 		again := failure.Kind == Ambiguous && (ambiguous || c.Channel == Voice)
 		ambiguous = ambiguous || failure.Kind == Ambiguous
-		if failure.Kind.TryNext() && !again && i+1 < len(c.links) && ctx.Err() == nil && time.Now().Before(deadline) {
-			f.To = c.links[i+1].name
+		if failure.Kind.TryNext() && !again && i+1 < len(plan.links) && ctx.Err() == nil && time.Now().Before(deadline) {
+			f.To = plan.links[i+1].name
 		}
 		r.failed(ctx, c, f, delivery, country)
 		next, err := record(ctx, f, failover)
@@ -77,29 +79,60 @@ func (r *Router) attempt(ctx context.Context, l *link, timeout time.Duration, de
 	}
 	ctx, cancel := context.WithDeadlineCause(ctx, end, cause)
 	defer cancel()
+	if l.open() {
+		return Acceptance{}, &Error{Kind: Unavailable, Err: errTripped}
+	}
 	if err := l.wait(ctx, end); err != nil {
 		return Acceptance{}, err
 	}
+	leave, failure := l.enter(ctx, end)
+	if failure != nil {
+		return Acceptance{}, failure
+	}
+	defer leave()
 	if ctx.Err() != nil {
 		return Acceptance{}, &Error{Kind: Unavailable, Err: fmt.Errorf("not asked: %w", context.Cause(ctx))}
+	}
+	done, failure := l.allow()
+	if failure != nil {
+		return Acceptance{}, failure
 	}
 	asked := time.Now()
 	accepted, err := r.call(ctx, l, delivery, ask)
 	l.observe(time.Since(asked))
-	if err == nil {
-		return accepted, nil
+	if err != nil {
+		failure = understand(ctx, err)
 	}
-	return Acceptance{}, understand(ctx, err)
+	done(failure)
+	return accepted, failure
+}
+
+// enter waits until the provider has fewer calls under way than it may have, as
+// long as wait does. leave makes room for the next.
+func (g gate) enter(ctx context.Context, end time.Time) (leave func(), failure *Error) {
+	if g.slots == nil {
+		return func() {}, nil
+	}
+	patience := time.NewTimer(time.Until(end) / 2)
+	defer patience.Stop()
+	select {
+	case g.slots <- struct{}{}:
+		return func() { <-g.slots }, nil
+	case <-patience.C:
+		return nil, &Error{Kind: Throttled, Err: errFull}
+	case <-ctx.Done():
+		return nil, &Error{Kind: Unavailable, Err: fmt.Errorf("not asked: %w", context.Cause(ctx))}
+	}
 }
 
 // wait waits for the provider's rate. It leaves the call at least half of the
 // attempt's time: a call that is cut off may have been sent.
-func (l *link) wait(ctx context.Context, end time.Time) *Error {
-	if l.limit == nil {
+func (g gate) wait(ctx context.Context, end time.Time) *Error {
+	if g.limit == nil {
 		return nil
 	}
 	now := time.Now()
-	turn := l.limit.ReserveN(now, 1)
+	turn := g.limit.ReserveN(now, 1)
 	delay := turn.DelayFrom(now)
 	if delay == 0 {
 		return nil

@@ -91,7 +91,7 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 		return nil, err
 	}
 	sends := providers.NewMetrics(registry, carriers.list, countries(c.Gateway))
-	router, err := providers.NewRouter(c.Routes, carriers.list, carriers.rates, sends, log)
+	router, err := providers.NewRouter(c.Routes, carriers.list, carriers.bounds, sends, log)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 		KeyLimit:  func() ratelimit.Limit { return a.service.Policy().Limits.APIKey },
 		Callbacks: carriers.callbacks, Mounts: a.mounts(carriers, store, keys, idempotency, registry),
 		AdminMounts: dashboardMounts(store, log),
-		Ready:       map[string]func(context.Context) error{"store": a.service.Ready},
+		Ready:       map[string]func(context.Context) error{"store": a.service.Ready, "providers": router.Ready},
 		Log:         log, Registerer: registry, Gatherer: registry,
 	})
 	return a, err

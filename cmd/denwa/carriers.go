@@ -31,7 +31,7 @@ func (s switchboard) Press(ctx context.Context, provider, delivery, keys string)
 // carriers are the configured providers and what they bring along.
 type carriers struct {
 	list      []providers.Provider
-	rates     map[string]float64
+	bounds    map[string]providers.Bounds
 	callbacks map[string]http.Handler
 	mounts    map[string]http.Handler
 }
@@ -42,7 +42,7 @@ func (a *app) providers(store *redisstore.Store, keys *gateway.Keyring, reg prom
 	receive := func(ctx context.Context, provider string, r providers.Receipt) error {
 		return a.service.Receipt(ctx, provider, r)
 	}
-	made := carriers{rates: map[string]float64{}, callbacks: map[string]http.Handler{}, mounts: map[string]http.Handler{}}
+	made := carriers{bounds: map[string]providers.Bounds{}, callbacks: map[string]http.Handler{}, mounts: map[string]http.Handler{}}
 	centres := smpp.NewMetrics(reg)
 	phones := sandbox.NewPhones() // one set, however many carriers deliver to it
 	a.drains = append(a.drains, phones.Close)
@@ -67,9 +67,7 @@ func (a *app) providers(store *redisstore.Store, keys *gateway.Keyring, reg prom
 		}
 		a.defers(p.Close)
 		made.list = append(made.list, p)
-		if c.Rate > 0 {
-			made.rates[c.Name] = c.Rate
-		}
+		made.bounds[c.Name] = providers.Bounds{Rate: c.Rate, Concurrency: c.Concurrency, Breaker: c.Breaker}
 		if called, ok := p.(providers.Callbacks); ok {
 			made.callbacks[c.Name] = called.Callbacks()
 		}
