@@ -6,6 +6,7 @@ import (
 	"denwa/gateway"
 	"denwa/gateway/redisstore"
 	"denwa/providers"
+	"denwa/providers/http"
 	"denwa/providers/sip"
 	"denwa/providers/smpp"
 	"denwa/ratelimit"
@@ -27,6 +28,17 @@ func enumOf(t reflect.Type) []string {
 		return texts([]smpp.LongMessages{smpp.UDH, smpp.SAR})
 	case reflect.TypeFor[smpp.ReceiptIDs]():
 		return texts([]smpp.ReceiptIDs{smpp.AnyBase, smpp.SameBase, smpp.Decimal, smpp.Hexadecimal})
+	case reflect.TypeFor[http.Method]():
+		return texts([]http.Method{http.MethodPost, http.MethodPut})
+	case reflect.TypeFor[http.Meaning]():
+		return texts([]http.Meaning{
+			http.MeansAccepted, http.MeansInvalid, http.MeansRejected, http.MeansThrottled, http.MeansUnavailable,
+			http.MeansAuth, http.MeansAmbiguous,
+		})
+	case reflect.TypeFor[http.Format]():
+		return texts([]http.Format{http.JSON, http.Form, http.Query})
+	case reflect.TypeFor[http.Encoding]():
+		return texts([]http.Encoding{http.Hex, http.Base64})
 	case reflect.TypeFor[sip.Transport]():
 		return texts([]sip.Transport{sip.UDP, sip.TCP, sip.TLS})
 	case reflect.TypeFor[redisstore.Type]():

@@ -95,7 +95,7 @@ func TestVariables(t *testing.T) {
 			t.Errorf("%s means two keys", name)
 		}
 		seen[name] = true
-		for table, entry := range map[string]string{"_MESSAGES": "_JA", "_GREETINGS": "_JA_TEXT", "_VOICE_VOICES": "_JA_NAME", "_DIAL": "_81"} {
+		for table, entry := range map[string]string{"_MESSAGES": "_JA", "_GREETINGS": "_JA_TEXT", "_VOICE_VOICES": "_JA_NAME", "_DIAL": "_81", "_HEADERS": "_X", "_FORM": "_X", "_STATUSES": "_X"} {
 			if strings.HasSuffix(name, table) && !strings.HasSuffix(name, "_LONG_MESSAGES") {
 				name += entry
 			}

@@ -219,7 +219,7 @@ func TestBroken(t *testing.T) {
 		"providers": {
 			file: "providers:\n  - {}\n  - {name: two, type: twillio, account_sid: x}\n  - {name: two, type: twilio, rate: -1, user: x}\n",
 			want: []string{
-				`denwa.yaml:3:23: providers[1].type: must be sandbox, twilio, smpp or sip`,
+				`denwa.yaml:3:23: providers[1].type: must be sandbox, twilio, smpp, http, aws or sip`,
 				`denwa.yaml:4:5: providers[2].account_sid: must be AC and 32 lower-case hexadecimal digits, as the Twilio console shows it`,
 				`denwa.yaml:4:5: providers[2].auth_token: must be set, letters and digits only; callbacks are verified with it even where an API key is used`,
 				`denwa.yaml:4:5: providers[2].sms: needs one of from and messaging_service_sid`,

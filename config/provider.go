@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"denwa/providers"
+	"denwa/providers/aws"
+	"denwa/providers/http"
 	"denwa/providers/sandbox"
 	"denwa/providers/sip"
 	"denwa/providers/smpp"
@@ -36,6 +38,8 @@ func providerTypes() []providerType {
 		{typeSandbox, sandbox.DefaultConfig(), []providers.Channel{providers.SMS, providers.Voice}},
 		{"twilio", twilio.DefaultConfig(), []providers.Channel{providers.SMS, providers.Voice}},
 		{"smpp", smpp.DefaultConfig(), []providers.Channel{providers.SMS}},
+		{"http", http.DefaultConfig(), []providers.Channel{providers.SMS}},
+		{"aws", aws.DefaultConfig(), []providers.Channel{providers.SMS, providers.Voice}},
 		{"sip", sip.DefaultConfig(), []providers.Channel{providers.Voice}},
 	}
 }

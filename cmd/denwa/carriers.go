@@ -11,6 +11,8 @@ import (
 	"denwa/gateway/redisstore"
 	"denwa/ivr"
 	"denwa/providers"
+	"denwa/providers/aws"
+	aggregator "denwa/providers/http"
 	"denwa/providers/sandbox"
 	"denwa/providers/sip"
 	"denwa/providers/smpp"
@@ -57,6 +59,10 @@ func (a *app) providers(store *redisstore.Store, keys *gateway.Keyring, reg prom
 			p, err = twilio.New(settings, a.config.Server.PublicURL, receive, switchboard{a}, a.log)
 		case smpp.Config:
 			p, err = smpp.New(settings, store.CarrierIDs(keys, settings.Name), receive, centres, a.log)
+		case aggregator.Config:
+			p, err = aggregator.New(settings, a.config.Server.PublicURL, store.CarrierIDs(keys, c.Name), receive, a.log)
+		case aws.Config:
+			p, err = aws.New(settings, receive, a.log)
 		case sip.Config:
 			p, err = sip.New(settings, receive, switchboard{a}, a.log)
 		default:
