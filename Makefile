@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test test-long lint fmt generate fresh vuln unit fuzz bench clean
+.PHONY: help setup build test test-long lint fmt generate fresh vuln unit fuzz bench screenshots clean
 MAKEFLAGS += --no-print-directory
 
 # Tools, at their versions, in a folder that git ignores.
@@ -12,6 +12,7 @@ golangci-lint := .tools/v2.15.0/golangci-lint
 govulncheck   := .tools/v1.9.0/govulncheck
 gotestsum     := .tools/v1.13.0/gotestsum
 oapi-codegen  := .tools/v2.8.2/oapi-codegen
+kustomize     := .tools/v5.7.1/kustomize
 
 # How often each test runs, each fuzz target, each benchmark; time is possible
 # too (FUZZ=30s BENCH=1s). Fuzzing is counted here, because a run limited by
@@ -79,7 +80,7 @@ vuln: $(govulncheck) ## Look for known vulnerabilities in the code that is calle
 		then echo 'not checked: the vulnerability database does not answer'; \
 		else cat .tools/vuln; exit 1; fi; }
 
-unit: $(gotestsum) $(oapi-codegen) ## The tests, with the race detector, in random order.
+unit: $(gotestsum) $(oapi-codegen) $(kustomize) ## The tests, with the race detector, in random order.
 	$(call step,tests)
 	@$(gotestsum) --format standard-quiet --format-hide-empty-pkg --post-run-command='$(result)' \
 		-- -race -shuffle=on -count=$(COUNT) -timeout=15m ./...
@@ -99,6 +100,13 @@ bench: ## Run each benchmark once; BENCH=1s measures.
 	@go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCH) $$($(call tests-with,Benchmark) | cut -d: -f1 | xargs -n1 dirname | sort -u) \
 		$(if $(filter 1x,$(BENCH)),>.tools/bench 2>&1 || { cat .tools/bench; exit 1; })
 
+# The tests of pages take a picture of every page. The ones that a README shows are kept.
+screenshots: ## Take the pictures for the READMEs.
+	@rm -rf .tools/screenshots && mkdir -p .tools/screenshots docs/screenshots
+	@DENWA_SCREENSHOTS=$(CURDIR)/.tools/screenshots go test -count=1 -run 'TestLooks|View' ./gateway/pages ./gateway/dashboard ./providers/sandbox
+	@rm -f docs/screenshots/*
+	@cd .tools/screenshots && cp $$(grep -ohE '[a-z0-9-]+\.png' ../../README.md ../../docs/README.ja.md | sort -u) ../../docs/screenshots/
+
 clean: ## Remove what make made.
 	@chmod -Rf u+w .tools || true
 	@rm -rf .tools bin
@@ -106,6 +114,7 @@ clean: ## Remove what make made.
 $(golangci-lint): package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 $(govulncheck):   package := golang.org/x/vuln/cmd/govulncheck
 $(gotestsum):     package := gotest.tools/gotestsum
+$(kustomize):     package := sigs.k8s.io/kustomize/kustomize/v5
 $(oapi-codegen):  package := github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
 
 .tools/%:
