@@ -67,6 +67,8 @@ type App struct {
 	Greetings map[string]Greeting `yaml:"greetings"`
 	// Where the app is told of events.
 	Webhook Webhook `yaml:"webhook"`
+	// The gateway's own pages, which ask for the number and verify it.
+	Pages Pages `yaml:"pages"`
 	// Twilio Verify's API, for software that speaks it.
 	Twilio TwilioVerify `yaml:"twilio"`
 	// Entra ID's telephony provider API.

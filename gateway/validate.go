@@ -93,6 +93,7 @@ func (a App) validate(report func(field, problem string)) {
 		}
 	}
 	a.Webhook.Validate(func(f, p string) { report("webhook."+f, p) })
+	a.Pages.Validate(func(f, p string) { report("pages."+f, p) })
 	a.Twilio.Validate(func(f, p string) { report("twilio."+f, p) })
 	a.Entra.Validate(func(f, p string) { report("entra."+f, p) })
 	for i, h := range a.Hooks {

@@ -120,14 +120,23 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 
 	idempotency := gateway.NewIdempotency(store, keys)
 	a.keyRate = ratelimit.NewLocal(ratelimit.APIKey, policy.Limits.APIKey)
+	sessions, err := gateway.NewSessions(a.service, store, keys, a.publicURL(), log)
+	if err != nil {
+		return nil, err
+	}
+	//nolint:contextcheck // they live as long as the gateway, not as start.
+	mounts, err := a.mounts(carriers, sessions, store, keys, idempotency, registry)
+	if err != nil {
+		return nil, err
+	}
 	//nolint:contextcheck // requests have their own.
 	a.server, err = httpapi.New(httpapi.Options{
 		Config: c.Server, Admin: c.Admin,
-		Verifier: a.service, Dispatcher: a.service, Idempotency: idempotency,
+		Verifier: a.service, Dispatcher: a.service, Sessions: sessions, Idempotency: idempotency,
 		Authenticate: func(key string) (*gateway.AppPolicy, string, bool) { return a.service.Policy().Authenticate(key) },
 		KeyRate:      a.keyRate, Limited: a.service.Limited,
 		KeyLimit:  func() ratelimit.Limit { return a.service.Policy().Limits.APIKey },
-		Callbacks: carriers.callbacks, Mounts: a.mounts(carriers, store, keys, idempotency, registry),
+		Callbacks: carriers.callbacks, Mounts: mounts,
 		AdminMounts: dashboardMounts(store, log),
 		Ready:       map[string]func(context.Context) error{"store": a.service.Ready, "providers": router.Ready},
 		Log:         log, Registerer: registry, Gatherer: registry,

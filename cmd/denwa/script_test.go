@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"denwa": main})
+	testscript.Main(chromium.Main(m), map[string]func(){"denwa": main})
 }
 
 // TestScripts runs the program as a person does. DENWA_SERVER is a gateway

@@ -47,10 +47,14 @@ messages. A configuration with mistakes is refused, and the old one stays.`,
 // serve runs the gateway with the configuration at path, or the playground.
 func serve(ctx context.Context, path string, out, logs io.Writer) error {
 	load := func() (*config.Config, error) {
-		if path == "" {
-			return config.Playground(os.Environ())
+		if path != "" {
+			return config.Load(path, os.Environ())
 		}
-		return config.Load(path, os.Environ())
+		c, err := config.Playground(os.Environ())
+		if err == nil {
+			letDemoReturn(c)
+		}
+		return c, err
 	}
 	c, err := load()
 	if err != nil {
@@ -99,6 +103,21 @@ func serve(ctx context.Context, path string, out, logs io.Writer) error {
 	return a.serve(ctx)
 }
 
+// letDemoReturn allows the playground's pages to send a browser back to the demo
+// portal, on whichever port and loopback name that is.
+func letDemoReturn(c *config.Config) {
+	_, port, err := net.SplitHostPort(c.Server.Listen)
+	if err != nil {
+		return // listening will say what is wrong
+	}
+	for i := range c.Gateway.Apps {
+		for _, host := range []string{"127.0.0.1", "localhost", "::1"} {
+			allowed := &c.Gateway.Apps[i].Pages.ReturnURLs
+			*allowed = append(*allowed, "http://"+net.JoinHostPort(host, port)+"/demo/")
+		}
+	}
+}
+
 // program is how this program was started, for commands to paste.
 func program() string {
 	switch dir, name := filepath.Split(os.Args[0]); {
@@ -130,6 +149,7 @@ Or do all of it in one go, by message or by call:
   PROGRAM verify 090-1234-5678
   PROGRAM verify 090-1234-5678 --channel voice
 
+Demo portal    http://PUBLIC/demo/
 Phone          http://PUBLIC/sandbox/
 Deliveries     http://ADMIN/dashboard
 API reference  http://PUBLIC/v1/docs

@@ -347,7 +347,7 @@ func newServer(tb testing.TB, change func(*httpapi.Options)) *httpapi.Server {
 	reg := prometheus.NewRegistry()
 	o := httpapi.Options{
 		Config: httpapi.DefaultConfig(), Admin: httpapi.DefaultAdminConfig(),
-		Verifier: newFakeGateway(), Dispatcher: newFakeGateway(), Idempotency: newFakeIdempotency(),
+		Verifier: newFakeGateway(), Dispatcher: newFakeGateway(), Sessions: newFakeSessions(), Idempotency: newFakeIdempotency(),
 		Authenticate: func(key string) (*gateway.AppPolicy, string, bool) {
 			app, ok := apps[key]
 			return app, "k1", ok

@@ -20,6 +20,15 @@ func RequestID(ctx context.Context) string {
 	return ""
 }
 
+// ClientAddress returns the address of who made the request that ctx belongs to,
+// as far as it can be believed, or "". It is for handlers that are mounted.
+func ClientAddress(ctx context.Context) string {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c.RealIP()
+	}
+	return ""
+}
+
 // requestIDOf takes the caller's request id, so that one id follows a request
 // through every service, or makes one. A strange id is replaced, not refused:
 // it isn't worth failing a login for.

@@ -33,6 +33,8 @@ func (s *Server) api() []route {
 		{POST, one + "/cancel", http.StatusOK, s.post(s.cancel)},
 		{POST, "/v1/deliveries", http.StatusCreated, s.post(s.deliver)},
 		{GET, "/v1/deliveries/{id}", http.StatusOK, s.get(s.showDelivery)},
+		{POST, "/v1/sessions", http.StatusCreated, s.post(s.createSession)},
+		{GET, "/v1/sessions/{id}", http.StatusOK, s.get(s.showSession)},
 		{POST, "/v1/numbers/lookup", http.StatusOK, s.post(s.lookup)},
 		{GET, "/v1/openapi.yaml", http.StatusOK, docs.specification},
 		{GET, "/v1/docs", http.StatusOK, docs.page},

@@ -71,6 +71,7 @@ type Options struct {
 
 	Verifier    Verifier
 	Dispatcher  Dispatcher
+	Sessions    Sessions
 	Idempotency Idempotency
 	// Authenticate returns the app and the name of an API key.
 	Authenticate func(key string) (app *gateway.AppPolicy, keyID string, ok bool)

@@ -30,6 +30,7 @@ import (
 //	dnw1:{2f}:tv:<app>:<number>  verification of a number, for Twilio Verify's API (string)
 //	dnw1:{2f}:ta:<app>           its attempts by time (sorted set), in a slot by the app's name
 //	dnw1:{2f}:tr:<app>           its attempts (hash), likewise
+//	dnw1:{2f}:s:<session>        session of the pages (hash)
 //	dnw1:{2f}:w:<id>             pub/sub channel, not a key: id changed
 //
 // lua/lib.lua and lua/emit.lua document the values.
@@ -46,6 +47,8 @@ func verificationKey(id gateway.ID) string { return slot(id.Tag()) + "v:" + id.N
 func dueKey(tag byte) string { return slot(tag) + "due" }
 
 func idempotencyKey(n gateway.StoreName) string { return slot(n.Tag()) + "i:" + string(n) }
+
+func sessionKey(id gateway.SessionID) string { return slot(id.Tag()) + "s:" + id.Name() }
 
 func wakeChannel(id gateway.ID) string { return slot(id.Tag()) + "w:" + id.Name() }
 

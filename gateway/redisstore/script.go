@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"embed"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -34,13 +35,25 @@ const (
 	opAttempt  op = "attempt"
 	opConvert  op = "convert"
 	opAttempts op = "attempts"
+
+	opSessionCreate op = "session_create"
+	opSessionLoad   op = "session_load"
+	opSessionOpen   op = "session_open"
+	opSessionDraft  op = "session_draft"
+	opSessionClaim  op = "session_claim"
+	opSessionSettle op = "session_settle"
+	opSessionFinish op = "session_finish"
 )
+
+// ofSession reports whether o is about sessions: those share session.lua alone.
+func (o op) ofSession() bool { return strings.HasPrefix(string(o), "session_") }
 
 func ops() []op {
 	return []op{
 		opStart, opCheck, opPress, opResend, opFailover, opReport, opCancel, opLoad, opExpire,
 		opReserve, opComplete, opRelease, opClaim, opSettle, opDead, opReplay,
 		opPoint, opAttempt, opConvert, opAttempts,
+		opSessionCreate, opSessionLoad, opSessionOpen, opSessionDraft, opSessionClaim, opSessionSettle, opSessionFinish,
 	}
 }
 
@@ -58,9 +71,14 @@ func loadScripts() map[op]*redis.Script {
 		}
 		return string(b) + "\n"
 	}
-	shared := ratelimit.Lua + "\n" + read("lib") + read("emit") + read("act")
+	verification := ratelimit.Lua + "\n" + read("lib") + read("emit") + read("act")
+	session := ratelimit.Lua + "\n" + read("session")
 	loaded := map[op]*redis.Script{}
 	for _, o := range ops() {
+		shared := verification
+		if o.ofSession() {
+			shared = session
+		}
 		loaded[o] = redis.NewScript(shared + read(string(o)))
 	}
 	return loaded

@@ -28,18 +28,36 @@ func (t *Tab) Go(address string) {
 	t.do("open "+u.Path, chromedp.Navigate(address))
 }
 
-// Click clicks what a CSS selector finds, once it is visible.
+// Click clicks what a CSS selector finds, once it is visible. It goes by the
+// place on the screen: chromedp's nodes are gone when the page changes meanwhile,
+// and its reading of them races with its own events.
 func (t *Tab) Click(selector string) {
 	t.tb.Helper()
 	t.Wait("visible "+selector, fmt.Sprintf(`document.querySelector(%q)?.checkVisibility() && !document.querySelector(%[1]q).disabled`, selector))
-	t.do("click "+selector, chromedp.Click(chromedp.CSS(selector)))
+	at, _ := t.evaluate(fmt.Sprintf(`(() => {
+		const found = document.querySelector(%q);
+		found.scrollIntoView({block: "center", behavior: "instant"});
+		const box = found.getBoundingClientRect();
+		return [box.x + box.width / 2, box.y + box.height / 2];
+	})()`, selector)).([]any)
+	if len(at) != 2 {
+		t.tb.Fatalf("click %s: it is nowhere", selector)
+	}
+	x, _ := at[0].(float64)
+	y, _ := at[1].(float64)
+	t.do("click "+selector, chromedp.MouseClickXY(x, y))
 }
 
-// Type types into what a CSS selector finds, once it is visible.
+// Type types into what a CSS selector finds, after what is there, once it is visible.
 func (t *Tab) Type(selector, text string) {
 	t.tb.Helper()
 	t.Wait("visible "+selector, fmt.Sprintf(`document.querySelector(%q)?.checkVisibility()`, selector))
-	t.do("type into "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
+	t.evaluate(fmt.Sprintf(`(() => {
+		const found = document.querySelector(%q);
+		found.focus();
+		found.setSelectionRange?.(found.value.length, found.value.length);
+	})()`, selector))
+	t.Press(text)
 }
 
 // Press presses keys wherever the focus is.
