@@ -288,7 +288,7 @@ func (s *Service) refused(app *AppPolicy, c Change) error {
 			Message:    "the verification has used up its sends; start a new one",
 		}
 	case RefusedBlocked:
-		return &Error{Code: CodeBlocked, RetryAfter: c.Refusal.Wait, Message: "the number is blocked: its holder said that they hadn't asked for a verification"}
+		return &Error{Code: CodeBlocked, RetryAfter: c.Refusal.Wait, Message: "the number is blocked, by its holder or by the operator"}
 	case RefusedCalling:
 		s.metrics.limit(app.Name, LimitCalls)
 		return limited(LimitCalls, ratelimit.Limit{Burst: 1, Count: 1, Period: callTime}, c.Refusal.Wait)

@@ -230,7 +230,9 @@ func Transition(s State, n NumberState, e Event, r Rules, now time.Time) Outcome
 	case Confirm:
 		return o.confirm(e, r, now)
 	case Deny:
-		o.Number.BlockedUntil = now.Add(r.Block)
+		if until := now.Add(r.Block); r.Block > 0 && until.After(o.Number.BlockedUntil) { // else an operator's block is longer
+			o.Number.BlockedUntil = until
+		}
 		return o.answered(e.Call, providers.Denied, now).finish(Denied, EffectDenied, now)
 	case Cancel:
 		return o.finish(Canceled, EffectCanceled, now)

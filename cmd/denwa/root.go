@@ -53,7 +53,8 @@ Exit codes:
 			root.AddCommand(c)
 		}
 	}
-	add("run", newServeCommand(), newConfigCommand(), newKeyCommand(), newEntraCommand(), newWebhookCommand(), newHealthcheckCommand())
+	add("run", newServeCommand(), newConfigCommand(), newKeyCommand(), newEntraCommand(), newWebhookCommand(),
+		newNumbersCommand(), newVerificationsCommand(), newAuditCommand(), newHealthcheckCommand())
 	add("try", newVerifyCommand(), newPhoneCommand())
 	add("about", newCompletionCommand(), newVersionCommand())
 

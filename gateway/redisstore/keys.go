@@ -16,6 +16,8 @@ import (
 //	dnw1:{2f}:v:<id>             verification (hash)
 //	dnw1:{2f}:n:<class><number>  what a number's verifications share (string)
 //	dnw1:{2f}:b:<number>         until when its holder blocked it (string)
+//	dnw1:{2f}:bw:<number>        why an operator blocked it: an audit entry (string)
+//	dnw1:{2f}:audit              what operators did to numbers, by when (sorted set)
 //	dnw1:{2f}:c:<number>         who proved to hold it lately (string)
 //	dnw1:{2f}:due                pending verifications by expiry (sorted set)
 //	dnw1:{2f}:i:<key>            idempotency key (hash)
@@ -51,6 +53,14 @@ func idempotencyKey(n gateway.StoreName) string { return slot(n.Tag()) + "i:" + 
 func sessionKey(id gateway.SessionID) string { return slot(id.Tag()) + "s:" + id.Name() }
 
 func wakeChannel(id gateway.ID) string { return slot(id.Tag()) + "w:" + id.Name() }
+
+// blockKeys are what blocks a number and why.
+func blockKeys(n gateway.StoreName) []string {
+	prefix := slot(n.Tag())
+	return []string{prefix + "b:" + string(n), prefix + "bw:" + string(n)}
+}
+
+func auditKey(tag byte) string { return slot(tag) + "audit" }
 
 func queueKey(tag byte, app string) string { return slot(tag) + "o:" + app }
 

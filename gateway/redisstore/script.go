@@ -36,6 +36,10 @@ const (
 	opConvert  op = "convert"
 	opAttempts op = "attempts"
 
+	opBlock  op = "block"
+	opNumber op = "number"
+	opAudit  op = "audit" // no script: it reads all logs in one pipeline
+
 	opSessionCreate op = "session_create"
 	opSessionLoad   op = "session_load"
 	opSessionOpen   op = "session_open"
@@ -53,6 +57,7 @@ func ops() []op {
 		opStart, opCheck, opPress, opResend, opFailover, opReport, opCancel, opLoad, opExpire,
 		opReserve, opComplete, opRelease, opClaim, opSettle, opDead, opReplay,
 		opPoint, opAttempt, opConvert, opAttempts,
+		opBlock, opNumber,
 		opSessionCreate, opSessionLoad, opSessionOpen, opSessionDraft, opSessionClaim, opSessionSettle, opSessionFinish,
 	}
 }

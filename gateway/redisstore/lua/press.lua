@@ -8,8 +8,8 @@ local now, r, id = gcra_now(ARGV[1]), rules(ARGV[2]), ARGV[3]
 local v, n = open(id, ARGV[4], now)
 if not v then return n end
 if ARGV[5] == 'deny' then
-  n.blocked = now + r.block
-  if r.block > 0 then
+  if r.block > 0 and now + r.block > n.blocked then -- else an operator's block is longer
+    n.blocked = now + r.block
     redis.call('SET', slot .. 'b:' .. string.sub(v.k, 2), int(n.blocked), 'PX', int(math.ceil((r.block + SLACK) / 1000)))
   end
   set_status(v, tonumber(ARGV[6]), 'denied', now)
