@@ -134,6 +134,9 @@ func (s *Service) Resend(ctx context.Context, app *AppPolicy, id string, channel
 	if err != nil {
 		return nil, err
 	}
+	if d.channel == Voice {
+		d.mode = known.Record.Mode // v has that of the last send, which a message makes "code"
+	}
 	if d.code, err = s.code(&known.Record); err != nil {
 		return nil, err
 	}
