@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"denwa/gateway"
 	"denwa/gateway/phone"
@@ -161,7 +162,7 @@ func (h *Handler) sendWays(p *page) (ways []sendWay) {
 		if !ok || way.Obstacle != "" {
 			continue
 		}
-		again := sendWay{Channel: way.Channel, Wait: max(0, int(math.Ceil(at.Sub(p.Now).Seconds())))}
+		again := sendWay{Channel: way.Channel, Wait: secondsUntil(at.Sub(p.Now))}
 		if way.Channel == v.Channel {
 			again.Label = p.words.text("resend." + string(way.Channel))
 			ways = append([]sendWay{again}, ways...)
@@ -171,6 +172,15 @@ func (h *Handler) sendWays(p *page) (ways []sendWay) {
 		}
 	}
 	return ways
+}
+
+// secondsUntil rounds up. What is over within half a second is over: session and
+// verification are read one after the other.
+func secondsUntil(d time.Duration) int {
+	if d < time.Second/2 {
+		return 0
+	}
+	return int(math.Ceil(d.Seconds()))
 }
 
 func (h *Handler) checkCode(p *page) {

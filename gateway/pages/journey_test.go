@@ -85,7 +85,7 @@ func TestCall(t *testing.T) {
 			tab.WaitText("#news", map[string]string{"ja": "呼び出しています", "en": "ringing"}[v.Language])
 			call := w.ringing(fixed)
 			w.answer(call)
-			tab.WaitText("#news", map[string]string{"ja": "# を押してください", "en": "Press #"}[v.Language])
+			tab.WaitText("#news", map[string]string{"ja": "#\u00a0を押してください", "en": "Press #"}[v.Language])
 			w.press(call, "#")
 			got := arrive(tab, w, s).Verification
 			if got.Channel != "voice" || got.Mode != "confirm" || got.Extension != "123" || len(w.calls(fixed)) != 1 {
