@@ -77,6 +77,28 @@ func (g GCRA) Refund(tat, now time.Time) time.Time {
 	return time.Time{}
 }
 
+// times is g with requests that take n times as long to be regained, in whole
+// microseconds and at least one.
+func (g GCRA) times(n float64) GCRA {
+	if n == 1 {
+		return g // exactly
+	}
+	g.Interval = max(time.Duration(float64(g.Interval)*n).Truncate(time.Microsecond), time.Microsecond)
+	return g
+}
+
+// Force spends one request whether or not it is allowed, and returns the bucket's
+// new theoretical arrival time.
+func (g GCRA) Force(tat, now time.Time) time.Time {
+	if g.off() {
+		return tat
+	}
+	if now = now.Truncate(time.Microsecond); tat.Before(now) {
+		tat = now
+	}
+	return tat.Add(g.Interval)
+}
+
 // off reports whether g limits nothing.
 func (g GCRA) off() bool { return g.Burst <= 0 || g.Interval <= 0 }
 

@@ -40,6 +40,12 @@ local function gcra_check(tat, now, interval, burst)
   return 0, next_tat, math.floor(-wait / interval)
 end
 
+-- gcra_force returns what to store for one request that isn't asked about.
+local function gcra_force(tat, now, interval, burst)
+  if burst == 0 then return tat end
+  return math.max(tat, now) + interval
+end
+
 -- gcra_store writes a bucket until it is full again, which is when it needs no
 -- key any more. It does nothing when new_tat is nil, and forgets a full bucket.
 local function gcra_store(key, new_tat, now)

@@ -184,3 +184,21 @@ func BenchmarkGCRA(b *testing.B) {
 		tat = g.Spend(tat, now).TAT
 	}
 }
+
+// Times: whole microseconds and never none, or there would be no limit.
+func TestTimes(t *testing.T) {
+	for _, c := range []struct {
+		interval time.Duration
+		n        float64
+		want     time.Duration
+	}{
+		{time.Microsecond, 0.5, time.Microsecond},
+		{3 * time.Second, 10.0 / 3, 10 * time.Second},
+		{72 * time.Second, 1 / 0.3, 240 * time.Second},
+		{longest - time.Nanosecond, 1, longest - time.Nanosecond}, // more digits than a float64 has
+	} {
+		if got := (GCRA{Interval: c.interval, Burst: 1}).times(c.n).Interval; got != c.want {
+			t.Errorf("%v times %v is %v, want %v", c.interval, c.n, got, c.want)
+		}
+	}
+}

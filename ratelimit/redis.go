@@ -22,6 +22,15 @@ var spendLua string
 //go:embed refund.lua
 var refundLua string
 
+// Scripts are the names of a [Store]'s scripts by their hash, for whoever shows
+// what is asked of Redis.
+func Scripts() map[string]string {
+	return map[string]string{
+		redis.NewScript(Lua + spendLua).Hash():  "spend",
+		redis.NewScript(Lua + refundLua).Hash(): "refund",
+	}
+}
+
 // Bucket is one limit of one app, address or whatever Key stands for.
 type Bucket struct {
 	Name  Name
@@ -29,6 +38,9 @@ type Bucket struct {
 	// Key says whose bucket it is. It is shown in the store, so whatever is
 	// private in it was replaced by an HMAC before.
 	Key string
+	// Advisory is whether a refusal only informs: [Store.Spend] leaves other
+	// buckets spent then, and the caller decides.
+	Advisory bool
 }
 
 // Store spends buckets that all instances share, in Redis. It is safe for
@@ -66,8 +78,8 @@ func NewRedis(client redis.Cmdable, prefix string, opts ...Option) *Store {
 // Spend takes one request from each bucket, in one round trip, wherever in a
 // cluster they live. It returns a decision for each, in order.
 //
-// Each bucket is spent by itself, so when one refuses, others have been spent
-// for nothing. Those are refunded in a second round trip: else one address
+// Each bucket is spent by itself, so when one refuses that isn't advisory, others
+// have been spent for nothing. Those are refunded in a second round trip: else one address
 // could use up its whole app's limit with requests that are refused anyway. A
 // refund that fails is not reported; the request is regained in time.
 //
@@ -81,14 +93,14 @@ func (s *Store) Spend(ctx context.Context, buckets ...Bucket) ([]Decision, error
 	var errs []error
 	var spent []Bucket
 	stop := false
-	cmds := s.run(ctx, s.spend, buckets)
+	cmds := s.run(ctx, s.spend, 1, buckets)
 	for i, b := range buckets {
 		d, err := b.decide(cmds[i])
 		if err != nil {
 			errs = append(errs, err)
 		}
 		if !d.Allowed {
-			stop = true
+			stop = stop || !b.Advisory
 		} else if cmds[i] != nil && d.Unchecked == nil {
 			spent = append(spent, b)
 		}
@@ -104,8 +116,14 @@ func (s *Store) Spend(ctx context.Context, buckets ...Bucket) ([]Decision, error
 // it was spent for didn't happen. It says which buckets it failed for; they
 // stay spent, which is safe.
 func (s *Store) Refund(ctx context.Context, buckets ...Bucket) error {
+	return s.RefundTimes(ctx, 1, buckets...)
+}
+
+// RefundTimes gives back n requests to each bucket, which may be a fraction. No
+// bucket becomes more than full.
+func (s *Store) RefundTimes(ctx context.Context, n float64, buckets ...Bucket) error {
 	var errs []error
-	cmds := s.run(ctx, s.refund, buckets)
+	cmds := s.run(ctx, s.refund, n, buckets)
 	for i, b := range buckets {
 		if cmd := cmds[i]; cmd != nil && cmd.Err() != nil {
 			errs = append(errs, fmt.Errorf("refund limit %q: %w", b.Name, cmd.Err()))
@@ -133,11 +151,11 @@ func (b Bucket) decide(cmd *redis.Cmd) (Decision, error) {
 	return Decision{Limit: b.Name}, fmt.Errorf("ask limit %q: %w", b.Name, err)
 }
 
-// run runs script on each bucket whose limit is on and returns the replies in
-// the buckets' order, nil for a limit that is off.
-func (s *Store) run(ctx context.Context, script *redis.Script, buckets []Bucket) []*redis.Cmd {
+// run runs script on each bucket whose limit is on, for n requests, and returns
+// the replies in the buckets' order, nil for a limit that is off.
+func (s *Store) run(ctx context.Context, script *redis.Script, n float64, buckets []Bucket) []*redis.Cmd {
 	cmds := make([]*redis.Cmd, len(buckets))
-	s.send(ctx, script.EvalSha, buckets, cmds)
+	s.send(ctx, script.EvalSha, n, buckets, cmds)
 	unknown := false
 	for i, cmd := range cmds {
 		if cmd != nil && cmd.Err() != nil && redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
@@ -146,7 +164,7 @@ func (s *Store) run(ctx context.Context, script *redis.Script, buckets []Bucket)
 	}
 	if unknown {
 		// EVAL, not SCRIPT LOAD: it reaches the very node that asked for it.
-		s.send(ctx, script.Eval, buckets, cmds)
+		s.send(ctx, script.Eval, n, buckets, cmds)
 	}
 	return cmds
 }
@@ -154,14 +172,14 @@ func (s *Store) run(ctx context.Context, script *redis.Script, buckets []Bucket)
 type evaluate func(ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd
 
 // send fills in each reply that is missing.
-func (s *Store) send(ctx context.Context, eval evaluate, buckets []Bucket, cmds []*redis.Cmd) {
+func (s *Store) send(ctx context.Context, eval evaluate, n float64, buckets []Bucket, cmds []*redis.Cmd) {
 	var now int64
 	if s.clock != nil {
 		now = s.clock().UnixMicro()
 	}
 	one := func(c redis.Scripter, i int) {
 		b := buckets[i]
-		g := b.Limit.GCRA()
+		g := b.Limit.GCRA().times(n)
 		key := Key(s.prefix, spreadTag(b.Key), b.Name, b.Key)
 		cmds[i] = eval(ctx, c, []string{key}, now, g.Interval.Microseconds(), g.Burst)
 	}

@@ -24,12 +24,12 @@ type clock struct{ now time.Time }
 
 func (c *clock) Now() time.Time { return c.now }
 
-// connect returns a client that fails fast.
+// connect returns a client that doesn't try again, and waits for a loaded machine.
 func connect(tb testing.TB, addr string) *redis.Client {
 	tb.Helper()
 	c := redis.NewClient(&redis.Options{
 		Addr: addr, MaxRetries: -1, DialerRetries: 1,
-		DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second,
+		DialTimeout: 20 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 20 * time.Second,
 	})
 	tb.Cleanup(func() { _ = c.Close() })
 	return c
@@ -146,12 +146,13 @@ func testLuaIsGCRA(t *testing.T, c *redis.Client, least time.Duration) {
 				}
 			},
 			"refund": func(t *rapid.T) {
-				refunded := g.Refund(tat, now.now)
+				n := rapid.SampledFrom([]float64{1, 1, 0.5, 10.0 / 3, 100}).Draw(t, "requests")
+				refunded := g.times(n).Refund(tat, now.now)
 				if left := refunded.Sub(now.now); left > 0 && left < least {
 					return
 				}
 				tat = refunded
-				if err := s.Refund(context.Background(), b); err != nil {
+				if err := s.RefundTimes(context.Background(), n, b); err != nil {
 					t.Fatal(err)
 				}
 			},
@@ -291,6 +292,26 @@ func TestRefusalRefunds(t *testing.T) {
 	}
 	if keys := c.DBSize(t.Context()).Val(); keys != 2 {
 		t.Errorf("%d keys, want none for the limit that is off", keys)
+	}
+}
+
+// An advisory bucket tells, and leaves the others spent; another's refusal gives
+// it back what it was spent for.
+func TestAdvisory(t *testing.T) {
+	t.Parallel()
+	now := clock{time.Now()}
+	s := NewRedis(realRedis(t), Prefix, WithClock(now.Now))
+	advisory := Bucket{Name: ClientAddress, Limit: onePer30s, Key: "address", Advisory: true}
+	app := Bucket{Name: App, Limit: Limit{Burst: 2, Count: 2, Period: time.Hour}, Key: "portal"}
+	for i, want := range []struct {
+		wait          time.Duration
+		told, allowed bool
+	}{{0, true, true}, {0, false, true}, {30 * time.Second, true, false}, {0, true, false}} {
+		now.now = now.now.Add(want.wait)
+		d, err := s.Spend(t.Context(), advisory, app)
+		if err != nil || d[0].Allowed != want.told || d[1].Allowed != want.allowed {
+			t.Errorf("spend %d: %+v, %v", i, d, err)
+		}
 	}
 }
 

@@ -1,8 +1,8 @@
--- Gives back one request to a bucket.
+-- Gives back requests to a bucket.
 --
 -- KEYS[1]  the bucket
 -- ARGV[1]  now in microseconds; 0 for the server's own time
--- ARGV[2]  interval in microseconds
+-- ARGV[2]  the time in which they would be regained, in microseconds
 --
 -- Returns 1, or 0 when the bucket was full already.
 local tat = redis.call('GET', KEYS[1])

@@ -1,19 +1,22 @@
 // Package redistest runs real Redis servers for tests, and breaks them.
 //
 // Every server is a process of its own on a free loopback port, keeps nothing
-// on disk, and ends with the test that started it. A test that needs one is
+// on disk unless it is told to, and ends with the test that started it. A test that needs one is
 // skipped where redis-server is not installed, and fails there when CI=true.
 package redistest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,17 +25,18 @@ import (
 )
 
 // patience is how long a server may take to start. A loaded machine needs it.
-const patience = 15 * time.Second
+const patience = time.Minute
 
 // Server is one redis-server process. Its methods are for the goroutine of the
 // test that started it, and end that test when they fail.
 type Server struct {
-	tb   testing.TB
-	args []string
-	dir  string
-	port int
-	bus  int // where the nodes of a cluster talk; 0 outside of one
-	proc *process
+	tb      testing.TB
+	command []string // before its arguments; nil for one that keeps nothing
+	args    []string
+	dir     string
+	port    int
+	bus     int // where the nodes of a cluster talk; 0 outside of one
+	proc    *process
 }
 
 // Start starts a server, with further arguments as redis-server takes them
@@ -81,7 +85,8 @@ func (s *Server) Kill() {
 	}
 }
 
-// Restart starts a killed or running server anew, empty, on the same port.
+// Restart starts a killed or running server anew on the same port: empty, unless
+// its arguments have it keep something on disk.
 func (s *Server) Restart() {
 	s.tb.Helper()
 	s.Kill()
@@ -120,10 +125,13 @@ func (s *Server) signal(sig syscall.Signal) {
 
 // start runs the server on s.port and waits until it answers there.
 func (s *Server) start() error {
-	args := append([]string{
-		"--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--dir", s.dir,
-		"--save", "", "--appendonly", "no", "--daemonize", "no", "--logfile", "redis.log",
-	}, s.args...)
+	command := s.command
+	if command == nil {
+		command = []string{"--save", "", "--appendonly", "no"}
+	}
+	args := append(slices.Clone(command),
+		"--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--dir", s.dir, "--daemonize", "no", "--logfile", "redis.log")
+	args = append(args, s.args...)
 	if s.bus != 0 {
 		args = append(args, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(s.bus))
 	}
@@ -206,10 +214,24 @@ func ask(addr, command string) (string, error) {
 	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
 		return "", err
 	}
-	if _, err := conn.Write([]byte(command + "\r\nQUIT\r\n")); err != nil {
+	// The end of the reply is where the next one begins.
+	const marker = "that-was-all"
+	if _, err := conn.Write([]byte(command + "\r\nPING " + marker + "\r\nQUIT\r\n")); err != nil {
 		return "", err
 	}
-	var reply bytes.Buffer
-	_, err = reply.ReadFrom(conn)
-	return reply.String(), err
+	var reply []byte
+	chunk := make([]byte, 4096)
+	for {
+		n, err := conn.Read(chunk)
+		reply = append(reply, chunk[:n]...)
+		if i := bytes.LastIndex(reply, []byte(fmt.Sprintf("$%d\r\n%s", len(marker), marker))); i >= 0 {
+			return string(reply[:i]), nil
+		}
+		if errors.Is(err, io.EOF) && len(reply) > 0 { // it isn't let in, and told so
+			return string(reply), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
 }

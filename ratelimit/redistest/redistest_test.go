@@ -114,3 +114,40 @@ func TestCluster(t *testing.T) {
 		}
 	}
 }
+
+func TestReplicatedCluster(t *testing.T) {
+	t.Parallel()
+	nodes := StartReplicatedCluster(t, 3)
+	if !nodes[0].IsMaster() || nodes[3].IsMaster() {
+		t.Fatal("the roles are wrong")
+	}
+	nodes[0].Kill()
+	if master := AwaitMaster(t, nodes[0], nodes[3]); master != nodes[3] {
+		t.Fatal("a killed server is the master")
+	}
+	nodes[0].Restart()
+	nodes[3].AwaitReplicas(1)
+	if nodes[0].IsMaster() {
+		t.Error("the old master didn't become a replica")
+	}
+}
+
+func TestSentinels(t *testing.T) {
+	t.Parallel()
+	s := StartSentinels(t, 2, "--appendonly", "yes")
+	if s.Master() != s.Servers[0] {
+		t.Fatal("the first server isn't the master")
+	}
+	if _, err := ask(s.Servers[0].Addr(), "SET left behind"); err != nil {
+		t.Fatal(err)
+	}
+	s.Servers[0].AwaitReplicas(2)
+	s.Servers[0].Kill()
+	master := s.AwaitFailover(s.Servers[0])
+	if reply, err := ask(master.Addr(), "GET left"); err != nil || !strings.HasPrefix(reply, "$6\r\nbehind") {
+		t.Errorf("the new master has %q, %v", reply, err)
+	}
+	if s.Master() != master {
+		t.Error("the sentinels have another master")
+	}
+}
