@@ -42,8 +42,9 @@ build: ## Build bin/denwa.
 test: setup build lint fresh vuln unit fuzz bench ## All of it: set-up, build, lint, tests, a little fuzzing.
 	@cat .tools/result
 
-test-long: ## The tests ten times in other orders, and long fuzzing.
-	@$(MAKE) setup build unit fuzz COUNT=10 FUZZ=1000000x
+test-long: ## A long soak, the tests ten times in other orders, and long fuzzing.
+	@DENWA_SOAK=3000 go test -count=1 -timeout=60m -run TestSoak ./cmd/denwa
+	@$(MAKE) setup build unit fuzz COUNT=10 GUIDED=-fuzz=. FUZZ=1000000x
 
 lint: $(golangci-lint) ## Vet, lint, check formatting and import directions.
 	$(call step,lint)
@@ -82,17 +83,27 @@ vuln: $(govulncheck) ## Look for known vulnerabilities in the code that is calle
 
 unit: $(gotestsum) $(oapi-codegen) $(kustomize) ## The tests, with the race detector, in random order.
 	$(call step,tests)
-	@$(gotestsum) --format standard-quiet --format-hide-empty-pkg --post-run-command='$(result)' \
-		-- -race -shuffle=on -count=$(COUNT) -timeout=15m ./...
+	@rm -rf .tools/race && mkdir -p .tools/race
+	@$(races) $(gotestsum) --format standard-quiet --format-hide-empty-pkg --post-run-command='$(result)' \
+		-- -race -shuffle=on -count=$(COUNT) -timeout=15m ./... || { cat .tools/race/* 2>/dev/null; exit 1; }
+
+# A race is found in whatever test runs then, and what is said of it belongs to the
+# output of another, maybe one that passes. So reports are kept apart.
+races = GORACE='log_path=$(CURDIR)/.tools/race/report'
 
 result = bash -c "echo $$((TESTS_TOTAL - TESTS_FAILED - TESTS_SKIPPED)) passed, $$TESTS_FAILED failed, $$TESTS_SKIPPED skipped >.tools/result"
 
-fuzz: ## Run each fuzz target a little.
+# Without GUIDED=-fuzz=. nothing is built anew for it: guidance by coverage takes
+# minutes to build, and a few thousand inputs gain little by it.
+fuzz: ## Run each fuzz target a little; GUIDED=-fuzz=. FUZZ=10m long and by coverage.
 	$(call step,fuzz targets for $(FUZZ))
-	@$(call tests-with,Fuzz) | while IFS=: read -r file _ func; do \
-		go test -run='^$$' -fuzz="^$${func#func }$$" -fuzztime=$(FUZZ) -fuzzminimizetime=1000x "$$(dirname "$$file")" \
-			</dev/null >.tools/fuzz 2>&1 || { cat .tools/fuzz; exit 1; }; \
-		echo "ok  $${func#func }"; \
+	@$(call tests-with,Fuzz) | cut -d: -f1 | xargs -n1 dirname | sort -u | while read -r folder; do \
+		go test -c $(GUIDED) -o .tools/fuzz.test "$$folder" </dev/null; \
+		for target in $$(.tools/fuzz.test -test.list='^Fuzz'); do \
+			(cd "$$folder" && exec '$(CURDIR)/.tools/fuzz.test' -test.run='^$$' -test.fuzz="^$$target$$" -test.fuzztime=$(FUZZ) \
+				-test.fuzzminimizetime=1000x -test.fuzzcachedir='$(CURDIR)/.tools/fuzz-cache') </dev/null >.tools/fuzz 2>&1 || { cat .tools/fuzz; exit 1; }; \
+			echo "ok  $$target"; \
+		done; \
 	done
 
 bench: ## Run each benchmark once; BENCH=1s measures.

@@ -50,6 +50,7 @@ type Config struct {
 	Providers []Provider          `yaml:"providers"`
 	Routes    []providers.Route   `yaml:"routes"`
 	Log       Log                 `yaml:"log"`
+	Tracing   Tracing             `yaml:"tracing"`
 }
 
 // Default is what holds where the operator says nothing. It isn't complete: at
@@ -61,6 +62,7 @@ func Default() Config {
 		Store:   redisstore.DefaultConfig(),
 		Gateway: gateway.DefaultConfig(),
 		Log:     DefaultLog(),
+		Tracing: DefaultTracing(),
 	}
 }
 

@@ -50,9 +50,11 @@ func (d decoder) decode(f *field, n *node, path string, v reflect.Value) {
 			if e.value.shape == null {
 				continue
 			}
-			value := reflect.New(f.item.typ).Elem()
+			value, before := reflect.New(f.item.typ).Elem(), len(d.problems.list)
 			d.decode(f.item, e.value, join(path, step{key: e.key}), value)
-			v.SetMapIndex(reflect.ValueOf(e.key), value)
+			if len(d.problems.list) == before { // else it isn't what was meant
+				v.SetMapIndex(reflect.ValueOf(e.key), value)
+			}
 		}
 	default:
 		if problem := f.set(n, v); problem != "" {

@@ -4,6 +4,7 @@ import (
 	"reflect"
 
 	"denwa/gateway"
+	"denwa/gateway/phone"
 	"denwa/gateway/redisstore"
 	"denwa/providers"
 	"denwa/providers/http"
@@ -18,8 +19,14 @@ func enumOf(t reflect.Type) []string {
 	switch t {
 	case reflect.TypeFor[providers.Channel]():
 		return texts(providers.Channels())
+	case reflect.TypeFor[providers.Then]():
+		return texts(providers.Thens())
+	case reflect.TypeFor[providers.NumberType]():
+		return texts(phone.Types()) // who reads numbers knows which there are
 	case reflect.TypeFor[gateway.HookType]():
 		return texts(gateway.HookTypes())
+	case reflect.TypeFor[gateway.FraudMode]():
+		return texts(gateway.FraudModes())
 	case reflect.TypeFor[ratelimit.OnError]():
 		return texts([]ratelimit.OnError{ratelimit.Closed, ratelimit.Open})
 	case reflect.TypeFor[smpp.Encoding]():
@@ -35,6 +42,8 @@ func enumOf(t reflect.Type) []string {
 			http.MeansAccepted, http.MeansInvalid, http.MeansRejected, http.MeansThrottled, http.MeansUnavailable,
 			http.MeansAuth, http.MeansAmbiguous,
 		})
+	case reflect.TypeFor[http.Reason]():
+		return texts([]http.Reason{http.ReasonInvalid, http.ReasonRejected, http.ReasonUnavailable})
 	case reflect.TypeFor[http.Format]():
 		return texts([]http.Format{http.JSON, http.Form, http.Query})
 	case reflect.TypeFor[http.Encoding]():

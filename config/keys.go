@@ -14,14 +14,26 @@ import (
 type Keys struct {
 	// Master key: base64 of 32 random bytes, as "openssl rand -base64 32" makes them. All instances use the same.
 	Master string `yaml:"master" secret:"true"`
+	// Master key to come. Give it to all instances before the first one has it as master, so that they know what that one begins.
+	Next string `yaml:"next" secret:"true"`
 	// Master keys of before, which still verify what they began. Remove one when the last verification under it has ended.
 	Previous []string `yaml:"previous" secret:"true"`
+	// Day on which the master key was made, such as 2026-01-31, for a metric that tells its age; empty if nobody knows.
+	Created string `yaml:"created"`
 }
 
-// Decode returns the keys' bytes, as [gateway.NewKeyring] takes them.
+// Decode returns the keys' bytes, as [gateway.NewKeyring] takes them: the master
+// key and what is accepted besides.
 func (k Keys) Decode() (master []byte, previous [][]byte, err error) {
 	if master, err = decodeKey(k.Master); err != nil {
 		return nil, nil, fmt.Errorf("keys.master %w", err)
+	}
+	if k.Next != "" {
+		b, err := decodeKey(k.Next)
+		if err != nil {
+			return nil, nil, fmt.Errorf("keys.next %w", err)
+		}
+		previous = append(previous, b)
 	}
 	for i, p := range k.Previous {
 		b, err := decodeKey(p)
@@ -61,7 +73,13 @@ func (k Keys) Validate(report func(field, problem string)) {
 		seen[string(b)] = true
 	}
 	check("master", k.Master)
+	if k.Next != "" {
+		check("next", k.Next)
+	}
 	for i, p := range k.Previous {
 		check(fmt.Sprintf("previous[%d]", i), p)
+	}
+	if _, err := gateway.ParseDay(k.Created); k.Created != "" && err != nil {
+		report("created", err.Error())
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"denwa/gateway"
+	"denwa/providers"
 	"denwa/providers/twilio"
 )
 
@@ -69,7 +70,7 @@ func TestBroken(t *testing.T) {
 			want: []string{
 				`denwa.yaml:2:3: server.listn: unknown key; did you mean "listen"?`,
 				`denwa.yaml:3:3: server.code_length: unknown key; did you mean "defaults.code_length"?`,
-				`denwa.yaml:4:1: foo: unknown key; known here: server, admin, keys, store, defaults, apps, messages, limits, providers, routes, log`,
+				`denwa.yaml:4:1: foo: unknown key; known here: server, admin, keys, store, defaults, apps, messages, limits, fraud, providers, routes, log, tracing`,
 				`denwa.yaml:5:7: log.levle: unknown key; did you mean "level"?`,
 				`denwa.yaml:5:20: log.fromat: unknown key; did you mean "format"?`,
 			},
@@ -149,7 +150,13 @@ func TestBroken(t *testing.T) {
 				`denwa.yaml:1:6: log: has the tag !!binary; a configuration needs none`,
 				`denwa.yaml:2:3: has a key that is not a word`,
 				`denwa.yaml:4:1: has a key that is not a word`,
-				`denwa.yaml:5:1: "a\x1b[31m": unknown key; known here: server, admin, keys, store, defaults, apps, messages, limits, providers, routes, log`,
+				`denwa.yaml:5:1: "a\x1b[31m": unknown key; known here: server, admin, keys, store, defaults, apps, messages, limits, fraud, providers, routes, log, tracing`,
+			},
+		},
+		"networks of no country beside a country": {
+			file: "apps:\n  - {name: a, brand: A, countries: [JP, \"001\"]}\n  - {name: b, brand: B, countries: [\"001\"]}\n",
+			want: []string{
+				`denwa.yaml:3:25: apps[1].countries: must name a country beside 001, which is none`,
 			},
 		},
 		"aliases keep the place of what they repeat": {
@@ -171,7 +178,7 @@ func TestBroken(t *testing.T) {
 		"merging text": {
 			file: "a: &a text\nlog: {<<: *a}\n",
 			want: []string{
-				`denwa.yaml:1:1: a: unknown key; known here: server, admin, keys, store, defaults, apps, messages, limits, providers, routes, log`,
+				`denwa.yaml:1:1: a: unknown key; known here: server, admin, keys, store, defaults, apps, messages, limits, fraud, providers, routes, log, tracing`,
 				`denwa.yaml:2:7: log: << takes an alias of keys with values`,
 			},
 		},
@@ -235,6 +242,19 @@ func TestBroken(t *testing.T) {
 		"a sandbox beside a carrier, on loopback": {
 			file: "providers:\n  - {}\n  - {name: phones, type: sandbox}\n",
 		},
+		"tracing": {
+			file: "tracing:\n  otlp_endpoint: http://user:hunter2@collector:4318\n  headers:\n    - {name: \"a b\", value: \"x\\ny\"}\n  sample: 1.5\n",
+			want: []string{
+				`denwa.yaml:2:18: tracing.otlp_endpoint: must hold no password; put it into headers`,
+				`denwa.yaml:4:14: tracing.headers[0].name: must be the name of a header, such as Authorization`,
+				`denwa.yaml:4:28: tracing.headers[0].value: must be visible ASCII characters, and not empty`,
+				`denwa.yaml:5:11: tracing.sample: must be from 0 to 1`,
+			},
+		},
+		"a collector that is none": {
+			file: "tracing: {otlp_endpoint: \"collector:4318\"}\n",
+			want: []string{`denwa.yaml:1:26: tracing.otlp_endpoint: must be a URL, such as http://127.0.0.1:4318`},
+		},
 		"variables of another type": {
 			env: []string{"DENWA_PROVIDERS_0_TYPE=sandbox"},
 			want: []string{
@@ -249,9 +269,41 @@ func TestBroken(t *testing.T) {
 				`denwa.yaml:2:34: routes[0].providers[0]: names "main", which can't do voice`,
 				`denwa.yaml:3:32: routes[1].providers[0]: names "mian", which is not a provider; did you mean "main"?`,
 				`denwa.yaml:3:38: routes[1].providers[1]: names "trunk", which is not a provider`,
-				`denwa.yaml:4:5: routes[2]: is never taken: routes[1] takes every country`,
+				`denwa.yaml:4:5: routes[2]: is never taken: all that it would take goes by routes[1]`,
 				`denwa.yaml:4:32: routes[2].countries[0]: must be two capital letters, as in ISO 3166-1 alpha-2`,
 				`denwa.yaml:4:37: routes[2].providers: must name at least one provider`,
+			},
+		},
+		"routes that nothing can take": {
+			file: "apps:\n  - {name: portal, brand: A, channels: [voice]}\n  - {name: shop, brand: B, countries: [JP]}\nroutes:\n" +
+				"  - {channel: sms, apps: [portl, portal, shop, shop], providers: [main]}\n" +
+				"  - {channel: sms, apps: [shop], countries: [KR, US], providers: [main]}\n" +
+				"  - {channel: sms, number_types: [mobile, fixed_line, mobil], providers: [main]}\n" +
+				"  - {channel: sms, number_types: [mobile], apps: [shop], providers: [main]}\n",
+			want: []string{
+				`denwa.yaml:5:27: routes[0].apps[0]: names "portl", which is not an app; did you mean "portal"?`,
+				`denwa.yaml:5:34: routes[0].apps[1]: names "portal", which doesn't offer sms`,
+				`denwa.yaml:5:48: routes[0].apps[3]: names "shop" a second time`,
+				`denwa.yaml:6:5: routes[1]: is never taken: all that it would take goes by routes[0]`,
+				`denwa.yaml:6:27: routes[1].apps[0]: names "shop", which serves none of the route's countries`,
+				`denwa.yaml:7:43: routes[2].number_types[1]: names fixed_line, to which no sms goes: This is a fixed line, which receives no messages; it can only be called`,
+				`denwa.yaml:7:55: routes[2].number_types[2]: must be mobile, fixed_line, fixed_line_or_mobile, voip, toll_free, premium_rate, shared_cost, personal_number, pager, uan, voicemail, emergency or unknown`,
+				`denwa.yaml:8:5: routes[3]: is never taken: all that it would take goes by routes[0]`,
+			},
+		},
+		"a call that no route is for": {
+			file: "routes:\n  - {channel: sms, providers: [main], then: voice}\n",
+			want: []string{`denwa.yaml:2:45: routes[0].then: says voice, but no route is for voice`},
+		},
+		"weights": {
+			file: "routes:\n  - {channel: sms, countries: [JP], providers: [main], weights: {main: 1001, other: 2}}\n" +
+				"  - {channel: sms, countries: [KR], providers: [main], weights: {main: 0.5}}\n  - {channel: sms, providers: [main], weights: [1]}\n",
+			env: []string{"DENWA_ROUTES_2_WEIGHTS_MAIN=2"},
+			want: []string{
+				`denwa.yaml:2:72: routes[0].weights.main: must be 0 to 1000`,
+				`denwa.yaml:2:85: routes[0].weights.other: is the weight of a provider that the route doesn't name in providers`,
+				`denwa.yaml:3:72: routes[1].weights.main: must be a whole number, such as 10`,
+				`denwa.yaml:4:48: routes[2].weights: must be keys with values, not a list`,
 			},
 		},
 		"keys": {
@@ -260,6 +312,13 @@ func TestBroken(t *testing.T) {
 				`denwa.yaml:3:7: keys.previous[0]: is the same as another master key`,
 				`denwa.yaml:4:7: keys.previous[1]: must be base64 of 32 bytes; "openssl rand -base64 32" makes one`,
 				`denwa.yaml:5:7: keys.previous[2]: is the placeholder that "denwa config print" puts for a secret; give the secret`,
+			},
+		},
+		"days": {
+			file: "keys: {created: 2026-02-30}\napps:\n  - name: a\n    brand: A\n    api_keys: [{id: k, sha256: " + strings.Repeat("0", 64) + ", created: yesterday}]\n",
+			want: []string{
+				`denwa.yaml:1:17: keys.created: must be a day, such as 2026-01-31`,
+				`denwa.yaml:5:107: apps[0].api_keys[0].created: must be a day, such as 2026-01-31`,
 			},
 		},
 		"secrets in files": {
@@ -378,6 +437,8 @@ routes:
 		"DENWA_APPS_1_API_KEYS_0_SHA256=" + strings.Repeat("1", 64),
 		"DENWA_PROVIDERS_0_AUTH_TOKEN_FILE=" + token,
 		"DENWA_PROVIDERS_0_RATE=2.5",
+		"DENWA_ROUTES_0_CHANNEL=sms", "DENWA_ROUTES_0_NUMBER_TYPES=mobile,fixed_line_or_mobile", "DENWA_ROUTES_0_APPS=a",
+		"DENWA_ROUTES_0_PROVIDERS=main", "DENWA_ROUTES_0_WEIGHTS_MAIN=3",
 		"DENWA_LIMITS_NUMBER_HOUR_BURST=3",
 		// What else an environment may hold.
 		"DENWA_PORT=tcp://10.0.0.9:8080", "DENWA_PORT_8080_TCP_ADDR=10.0.0.9", "DENWA_SERVICE_PORT_HTTP=8080",
@@ -400,6 +461,10 @@ routes:
 		Name: "main", AccountSID: "AC00000000000000000000000000000000", AuthToken: "fromfile",
 		BaseURL: twilio.DefaultBaseURL, SMS: twilio.SMSConfig{From: "+15005550006"}, Voice: twilio.DefaultConfig().Voice,
 	}}}
+	want.Routes = []providers.Route{{
+		Channel: providers.SMS, NumberTypes: []providers.NumberType{"mobile", "fixed_line_or_mobile"}, Apps: []string{"a"},
+		Providers: []string{"main"}, Weights: map[string]int{"main": 3},
+	}}
 	if diff := cmp.Diff(&want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -132,6 +132,8 @@ func (f *field) takes() string {
 		return "secret"
 	case f.kind == list:
 		return "list of " + strings.TrimPrefix(f.item.takes(), "a ")
+	case f.kind == table && f.item.scalar():
+		return strings.TrimPrefix(f.item.takes(), "a ") + " by key"
 	case f.kind == table:
 		return "text by key"
 	case f.kind == duration:

@@ -9,8 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"denwa/providers"
 )
 
 // PlaygroundKey is the API key of the playground's only app. Everybody knows it, so
@@ -28,6 +26,7 @@ func (c *Config) Validate(report func(path, problem string)) {
 	part("store", c.Store.Validate)
 	c.Gateway.Validate(report)
 	part("log", c.Log.Validate)
+	part("tracing", c.Tracing.Validate)
 	if len(c.Providers) == 0 {
 		report("providers", "needs at least one; type sandbox tries everything without a carrier")
 	}
@@ -37,36 +36,8 @@ func (c *Config) Validate(report func(path, problem string)) {
 			report(fmt.Sprintf("providers[%d].name", i), "is the name of another provider already")
 		}
 	}
-	for i, r := range c.Routes {
-		part(fmt.Sprintf("routes[%d]", i), r.Validate)
-		part(fmt.Sprintf("routes[%d]", i), func(report func(string, string)) { c.validateRoute(i, report) })
-	}
+	c.validateRoutes(report)
 	c.validateListeners(report)
-}
-
-// validateRoute checks routes[i] against the providers and the routes before it.
-func (c *Config) validateRoute(i int, report func(field, problem string)) {
-	var names []string
-	for _, p := range c.Providers {
-		names = append(names, p.Name)
-	}
-	r := c.Routes[i]
-	for j, name := range r.Providers {
-		field := fmt.Sprintf("providers[%d]", j)
-		k := slices.Index(names, name)
-		switch {
-		case k < 0:
-			report(field, fmt.Sprintf("names %q, which is not a provider%s", name, didYouMean(nearest(name, names))))
-		case slices.Contains(providers.Channels(), r.Channel) && !c.Providers[k].serves(r.Channel):
-			report(field, fmt.Sprintf("names %q, which can't do %s", name, r.Channel))
-		}
-	}
-	before := slices.IndexFunc(c.Routes[:i], func(b providers.Route) bool {
-		return b.Channel == r.Channel && len(b.Countries) == 0
-	})
-	if before >= 0 {
-		report("", fmt.Sprintf("is never taken: routes[%d] takes every country", before))
-	}
 }
 
 // validateListeners checks who can reach the listeners, and with what.

@@ -120,6 +120,26 @@ func query(t *testing.T, p dashboard.Panel, i int) string {
 	return q.Expr
 }
 
+// apart wants panels of d to have ids and places of their own.
+func apart(t *testing.T, path string, d classic) {
+	t.Helper()
+	ids, taken := map[uint32]bool{}, map[[2]uint32]string{}
+	for _, p := range panels(d) {
+		if ids[*p.Id] {
+			t.Errorf("%s: two panels have the id %d", path, *p.Id)
+		}
+		ids[*p.Id] = true
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				if other := taken[[2]uint32{x, y}]; other != "" {
+					t.Fatalf("%s: %q lies on %q", path, *p.Title, other)
+				}
+				taken[[2]uint32{x, y}] = *p.Title
+			}
+		}
+	}
+}
+
 func TestDashboards(t *testing.T) {
 	variable := regexp.MustCompile(`\$\{?(\w+)`)
 	uids, ids := map[string]bool{}, map[string]bool{}
@@ -154,6 +174,7 @@ func TestDashboards(t *testing.T) {
 				t.Errorf("%s: %q has a datasource of its own", path, *p.Title)
 			}
 		}
+		apart(t, path, d)
 		for _, v := range d.Templating.List {
 			if v.Name != "datasource" && !used[v.Name] {
 				t.Errorf("%s: no panel uses $%s", path, v.Name)

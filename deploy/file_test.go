@@ -114,12 +114,13 @@ func load(t *testing.T, path string, secrets ...string) *config.Config {
 	return c
 }
 
-// margin is what an end takes besides what the configuration allows it.
-const margin = 5 * time.Second
+// margin is what an end takes besides what the configuration allows it: webhooks under
+// way get five seconds, spans three.
+const margin = 10 * time.Second
 
 // stopping is how long a gateway with this configuration takes to stop, at most.
 func stopping(c *config.Config) time.Duration {
-	return c.Server.ShutdownDelay + c.Server.ShutdownTimeout + margin
+	return c.Server.ShutdownDelay + c.Server.ShutdownTimeout + c.Server.ShutdownCalls + margin
 }
 
 // waiters is what 10,000 clients that wait take, in bytes of memory, measured.

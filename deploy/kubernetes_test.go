@@ -154,7 +154,7 @@ func TestKubernetes(t *testing.T) {
 		if s := objects["Service denwa"].Spec.Ports; len(s) != 1 || s[0].TargetPort != "public" {
 			t.Errorf("service: %+v", s)
 		}
-		for path, p := range map[string]probe{"/healthz": container.LivenessProbe, "/readyz": container.ReadinessProbe} {
+		for path, p := range map[string]probe{"/healthz": container.LivenessProbe, "/readyz?exclude=providers": container.ReadinessProbe} {
 			if p.HTTPGet.Path != path || p.HTTPGet.Port != "admin" {
 				t.Errorf("probe %+v, want %s", p, path)
 			}

@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long a program may take to start. A loaded machine needs it.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // scratch is a folder for what all tests share, removed after them.
 var scratch string

@@ -48,7 +48,7 @@ func (quiet) SendMessage(context.Context, providers.Message) (providers.Acceptan
 // the limits of app and address, which live elsewhere in a cluster.
 func TestRoundTrips(t *testing.T) {
 	client := connect(t, redistest.Start(t))
-	g := newGatewayOf(t, client, client, []providers.Provider{quiet{}}, func(*gateway.Config) {})
+	g := newGatewayOf(t, client, client, []providers.Provider{quiet{}}, nil, func(*gateway.Config) {})
 	count := &trips{}
 	start := func(number, ip string) *gateway.Verification {
 		v, err := g.Start(t.Context(), g.app("portal"), gateway.StartRequest{To: number, ClientIP: ip})
@@ -74,8 +74,8 @@ func TestRoundTrips(t *testing.T) {
 		t.Errorf("check: %d round trips, want 1", n)
 	}
 
-	g = newGatewayOf(t, client, client, []providers.Provider{quiet{}}, func(c *gateway.Config) {
-		c.Limits.App.Count, c.Limits.ClientAddress.Count = 0, 0
+	g = newGatewayOf(t, client, client, []providers.Provider{quiet{}}, nil, func(c *gateway.Config) {
+		c.Limits.App.Count, c.Limits.ClientAddress.Count, c.Fraud.Mode = 0, 0, gateway.FraudOff
 	})
 	count.n.Store(0)
 	start("090-1000-3333", "192.0.2.1")
@@ -88,7 +88,7 @@ func TestRoundTrips(t *testing.T) {
 // at once, against a script that does next to nothing. HTTP isn't in it.
 func BenchmarkService(b *testing.B) {
 	client := connect(b, redistest.Start(b))
-	g := newGatewayOf(b, client, client, []providers.Provider{quiet{}}, func(c *gateway.Config) {
+	g := newGatewayOf(b, client, client, []providers.Provider{quiet{}}, nil, func(c *gateway.Config) {
 		c.Limits.App.Count = 0
 	})
 	app, ctx := g.app("portal"), context.Background()

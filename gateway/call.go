@@ -19,7 +19,7 @@ func script(d draft) ivr.Script {
 	case ModeCode:
 		script.Code = d.code
 	case ModeKeyed:
-		script.Digits = d.app.defaults.CodeLength
+		script.Digits = d.digits
 	case ModeMessage:
 		script.Message = d.message
 	case ModeConfirm:
@@ -40,7 +40,8 @@ func (s *Service) Script(ctx context.Context, delivery string) (ivr.Script, erro
 	if app == nil {
 		return ivr.Script{}, providers.ErrNoCall // it was taken out of the configuration
 	}
-	d := draft{app: app, mode: r.Mode, locale: r.Locale, brand: cmp.Or(r.Brand, app.Brand)}
+	made, _ := r.ID.parse() // the configured length may be another one by now
+	d := draft{app: app, mode: r.Mode, locale: r.Locale, brand: cmp.Or(r.Brand, app.Brand), digits: made.digits}
 	switch r.Mode {
 	case ModeCode:
 		d.code, err = s.code(r)
@@ -58,7 +59,8 @@ func (s *Service) Script(ctx context.Context, delivery string) (ivr.Script, erro
 }
 
 // Press implements [providers.Switchboard]: it decides what keys mean that were
-// pressed in a call, by the verification's mode.
+// pressed in a call, by the verification's mode. Who asks again, because the
+// answer got lost, is told the same, and the same wrong digits count once.
 func (s *Service) Press(ctx context.Context, provider, delivery, keys string) (ivr.Verdict, error) {
 	c, n, err := s.call(ctx, delivery)
 	if errors.Is(err, providers.ErrNoCall) {
@@ -84,7 +86,10 @@ func (s *Service) Press(ctx context.Context, provider, delivery, keys string) (i
 		if err != nil {
 			return ivr.Wrong, nil //nolint:nilerr // not a code at all: no attempt.
 		}
-		e = Check{Match: s.keys.ShownCodeMatches(r.ID, r.App, typed), Call: n}
+		e = Check{
+			Match: s.keys.ShownCodeMatches(r.ID, r.App, typed), Call: n,
+			Guess: s.keys.PartyName(r.App, "guess", delivery+";"+typed),
+		}
 	default:
 		return ivr.Wrong, nil
 	}
@@ -92,14 +97,16 @@ func (s *Service) Press(ctx context.Context, provider, delivery, keys string) (i
 	if err != nil {
 		return "", err
 	}
-	s.metrics.change(c)
-	if _, isCheck := e.(Check); isCheck {
+	s.changed(c)
+	if _, isCheck := e.(Check); isCheck && c.Effect != EffectRepeated {
 		s.metrics.check(r.App, c)
 	}
 	switch {
 	case c.Refusal.Reason == RefusedLimit:
 		s.metrics.limit(r.App, c.Refusal.Limit)
 		return ivr.Over, nil
+	case c.Refusal.Reason == RefusedNotPending:
+		return sameVerdict(c, n, e), nil
 	case c.Refusal.Reason != "":
 		return ivr.Over, nil
 	}
@@ -114,9 +121,35 @@ func (s *Service) Press(ctx context.Context, provider, delivery, keys string) (i
 		return ivr.Denied, nil
 	case EffectWrong:
 		return ivr.Wrong, nil
+	case EffectRepeated:
+		if c.Record.Status == Pending {
+			return ivr.Wrong, nil
+		}
 	case EffectNone, EffectCreated, EffectFailed, EffectExpired, EffectCanceled, EffectSend, EffectReport:
 	}
 	return ivr.Over, nil
+}
+
+// sameVerdict is what e meant when it came before, on the same call, c's n-th
+// delivery. If something else ended the verification, the call is over.
+func sameVerdict(c Change, n int, e Event) ivr.Verdict {
+	status, answer := c.Record.Status, c.Record.Deliveries[n-1].Status
+	confirmed := status == Approved && answer == providers.Confirmed
+	switch e := e.(type) {
+	case Confirm:
+		if confirmed {
+			return ivr.Approved
+		}
+	case Check:
+		if confirmed && e.Match {
+			return ivr.Approved
+		}
+	case Deny:
+		if status == Denied && answer == providers.Denied {
+			return ivr.Denied
+		}
+	}
+	return ivr.Over
 }
 
 // call reads the verification of a call, and which of its deliveries (from 1) that is.

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -258,5 +259,66 @@ func TestCallsAreLimited(t *testing.T) {
 		if gateway.CodeOf(err) != gateway.CodeRateLimited || !strings.Contains(err.Error(), string(ratelimit.NumberCooldown)) {
 			t.Errorf("%v", err)
 		}
+	})
+}
+
+// TestCallKeepsNoBadOrigin: a call says neither the origin nor the app hash, but its
+// record keeps them, and its fields must not be what a caller makes of them.
+func TestCallKeepsNoBadOrigin(t *testing.T) {
+	each(t, func(t *testing.T, client redis.UniversalClient) {
+		g := newGateway(t, client)
+		for _, tt := range []struct {
+			field string
+			r     gateway.StartRequest
+		}{
+			{"origin", gateway.StartRequest{Origin: "example.jp\nvf other first sms |JP"}},
+			{"origin", gateway.StartRequest{Origin: "example.jp||Another brand"}},
+			{"origin", gateway.StartRequest{Origin: "http://example.jp/path"}},
+			{"app_hash", gateway.StartRequest{AppHash: "a|b|c|d|e|f"}},
+			{"app_hash", gateway.StartRequest{AppHash: "FA+9qCX9VSu", Origin: "example.jp"}},
+		} {
+			tt.r.To, tt.r.Channel = mobile, gateway.Voice
+			v, err := g.Start(t.Context(), g.app("portal"), tt.r)
+			var refused *gateway.Error
+			if !errors.As(err, &refused) || refused.Code != gateway.CodeInvalidRequest || refused.Field != tt.field {
+				t.Errorf("%q %q: %+v, %v", tt.r.Origin, tt.r.AppHash, v, err)
+			}
+		}
+		v := g.dial(gateway.StartRequest{Origin: "https://example.jp"})
+		if got, err := g.Get(t.Context(), g.app("portal"), string(v.ID)); err != nil || got.Origin != "https://example.jp" || got.Brand != "" {
+			t.Errorf("%+v, %v", got, err)
+		}
+		g.clock.pass(time.Hour)
+		swept, err := g.store.Sweep(t.Context())
+		if err != nil || len(swept.MovingOn) != 0 || len(swept.Expired) != 1 || swept.Expired[0].ID != v.ID {
+			t.Errorf("swept %+v, %v", swept, err)
+		}
+	})
+}
+
+// TestKeyedCallOutlivesItsCodeLength: a configuration with longer codes doesn't make
+// the digits on the page too few.
+func TestKeyedCallOutlivesItsCodeLength(t *testing.T) {
+	each(t, func(t *testing.T, client redis.UniversalClient) {
+		g := newGateway(t, client)
+		v := g.dial(gateway.StartRequest{Mode: gateway.ModeKeyed})
+		longer := g.Policy().Config
+		longer.Defaults.CodeLength = 8
+		policy, err := gateway.NewPolicy(longer, g.Policy().Routes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.SetPolicy(policy)
+		if script, err := g.Script(t.Context(), string(v.ID)+".1"); err != nil || script.Digits != len(v.ShownCode) {
+			t.Errorf("the call asks for %d digits, the page shows %d: %v", script.Digits, len(v.ShownCode), err)
+		}
+		g.act(g.lastCall("+819012345678"), "hangup", "")
+		g.clock.pass(4 * time.Minute)
+		if _, err := g.Resend(t.Context(), g.app("portal"), string(v.ID), ""); err != nil {
+			t.Fatal(err)
+		}
+		call := g.answer("+819012345678")
+		g.act(call, "press", `{"digits":"`+v.ShownCode+`#"}`)
+		g.becomes(v, gateway.Approved)
 	})
 }

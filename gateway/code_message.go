@@ -36,7 +36,7 @@ func (p *Policy) CodeMessage(app *AppPolicy, to, locale, code string, validFor t
 	}
 	t := Text{
 		Locale: language, Brand: app.Brand, Code: code, MaxSegments: app.defaults.MaxSegments,
-		Minutes: Defaults{ExpiresIn: cmp.Or(validFor, app.defaults.ExpiresIn)}.minutes(),
+		Minutes: minutes(cmp.Or(validFor, app.defaults.ExpiresIn)),
 	}
 	text, _, err = app.messages.SMS(t)
 	var long *SegmentsError

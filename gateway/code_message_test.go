@@ -13,7 +13,7 @@ func TestCodeMessage(t *testing.T) {
 	// 48 characters is the longest brand that a Japanese message has room for.
 	brand := strings.Repeat("B", 48)
 	c.Apps = []gateway.App{{Name: "portal", Brand: brand}, {Name: "short", Brand: "Ex", Locale: "en"}}
-	p, err := gateway.NewPolicy(c, []gateway.Channel{gateway.SMS})
+	p, err := gateway.NewPolicy(c, gateway.Everywhere{gateway.SMS})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,8 @@ type Config struct {
 	Messages map[string]string `yaml:"messages"`
 	// How often something may happen, by name.
 	Limits Limits `yaml:"limits"`
+	// Guard against verifications that are started for the sake of their messages.
+	Fraud Fraud `yaml:"fraud"`
 }
 
 // Defaults hold for every app.
@@ -51,7 +53,7 @@ type App struct {
 	Brand string `yaml:"brand"`
 	// Keys that act for this app. Make one with "denwa key new --app NAME".
 	APIKeys []APIKey `yaml:"api_keys"`
-	// Countries whose numbers may be verified, as ISO 3166-1 alpha-2; empty allows all.
+	// Countries whose numbers may be verified, as ISO 3166-1 alpha-2; empty allows all. International networks, such as satellite phones, cost dearly and belong to no country: name them as "001" beside countries to allow them.
 	Countries []string `yaml:"countries"`
 	// Channels the app offers: sms, voice; empty allows all.
 	Channels []Channel `yaml:"channels"`
@@ -91,6 +93,8 @@ type APIKey struct {
 	ID string `yaml:"id"`
 	// Hex SHA-256 of the whole key, "dnw_" included.
 	SHA256 string `yaml:"sha256"`
+	// Day on which the key was made, such as 2026-01-31, for metrics that tell its age; empty if nobody knows.
+	Created string `yaml:"created"`
 }
 
 // Limits are all limits, by name. docs/limits.md says what each protects.
@@ -128,5 +132,6 @@ func DefaultConfig() Config {
 			App:                ratelimit.Limit{Burst: 1000, Count: 6000, Period: time.Minute, OnError: ratelimit.Closed},
 			APIKey:             ratelimit.Limit{Burst: 2000, Count: 1000, Period: time.Second, OnError: ratelimit.Closed},
 		},
+		Fraud: defaultFraud(),
 	}
 }

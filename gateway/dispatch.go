@@ -78,25 +78,26 @@ const (
 // Dispatch sends a text. What it spends of limits and its record are one step;
 // then the providers are asked, whether or not the caller still waits. It fails
 // with delivery_failed, and what became of it, if none of them accepted; that
-// error wraps the [*providers.Error] of the last one.
+// error wraps the one of [providers.Router.Send].
 func (s *Service) Dispatch(ctx context.Context, app *AppPolicy, r DispatchRequest) (*Dispatch, error) {
 	p := s.Policy()
 	d, life, err := p.dispatchDraft(app, r)
 	if err != nil {
 		return nil, err
 	}
-	plan := s.sender.Plan(d.channel, d.to.Country).Within(r.EachWithin, r.Within)
+	plan := s.sender.Plan(d.destination()).Within(r.EachWithin, r.Within)
 	if plan.First() == "" {
-		return nil, noProvider(d.channel)
+		return nil, p.noRoute(d.channel)
 	}
-	what := content{text: d.message, segments: Segments(d.message)}
-	if d.channel == Voice {
-		what = content{script: script(d)}
-	}
-	if err := s.spendShared(ctx, p, app, d.clientIP); err != nil {
+	what, err := compose(d)
+	if err != nil {
 		return nil, err
 	}
 	number := s.keys.NumberName(d.to.E164)
+	shared, watched, err := s.spendShared(ctx, p, claim{draft: d, number: number})
+	if err != nil {
+		return nil, err
+	}
 	id := s.keys.newID(number, idParts{}, r.Seed)
 	record := Record{
 		ID: id, App: app.Name, Number: number,
@@ -109,28 +110,36 @@ func (s *Service) Dispatch(ctx context.Context, app *AppPolicy, r DispatchReques
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout) // as in Start
 	defer cancel()
 	c, err := s.store.Start(ctx, record, Begin{
-		Channel: d.channel, Provider: plan.First(), Segments: what.segments, Life: life, MaxSends: 1,
+		Channel: d.channel, Provider: plan.First(), Segments: what.segments, Life: life, MaxSends: app.defaults.MaxSends,
+		FollowUp: p.followUp(d, plan),
 	}, p.rules, app.defaults.Retention)
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	s.metrics.change(c)
+	s.changed(c)
+	if c.Effect != EffectCreated {
+		s.unspent(append(shared, watched...))
+	}
 	if err := s.refused(app, c); err != nil {
 		return nil, err
 	}
 	if c.Effect != EffectCreated { // the same request again: it was sent
 		return s.dispatch(c, p)
 	}
-	c, sendErr := s.handOver(ctx, p, c, plan, d, what)
+	c, sendErr := s.handOver(ctx, p, c, parcel{draft: d, plan: plan, content: what})
 	sent, err := s.dispatch(c, p)
 	if err != nil {
 		return nil, err
 	}
 	if sendErr != nil {
-		return nil, &Error{
+		err := &Error{
 			Code: CodeDeliveryFailed, Dispatch: sent, Err: sendErr,
 			Message: "no provider took it; try again, or another channel",
 		}
+		if nothingSent(err) {
+			s.unspent(watched)
+		}
+		return nil, err
 	}
 	return sent, nil
 }

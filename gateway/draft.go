@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"denwa/gateway/phone"
+	"denwa/providers"
 )
 
 // draft is a send that policy allows.
@@ -22,8 +23,13 @@ type draft struct {
 	message  string // of a dispatch
 	origin   string
 	appHash  string
+	minutes  int // that a message says the code is valid for
+	digits   int // that are typed in ModeKeyed
 	clientIP netip.Addr
 }
+
+// destination is where d is to go.
+func (d draft) destination() providers.Destination { return d.app.destination(d.channel, d.to) }
 
 // draft checks a request against the policy.
 func (p *Policy) draft(app *AppPolicy, r StartRequest) (d draft, err error) {
@@ -42,6 +48,7 @@ func (p *Policy) draft(app *AppPolicy, r StartRequest) (d draft, err error) {
 		return d, invalid("purpose", "purpose isn't one that this app is configured for")
 	}
 	d.app, d.origin, d.appHash = app, r.Origin, r.AppHash
+	d.minutes, d.digits = app.defaults.minutes(), app.defaults.CodeLength
 	if d.to, err = app.parse(r.To, r.Country, r.Extension); err != nil {
 		return d, err
 	}
@@ -55,6 +62,10 @@ func (p *Policy) draft(app *AppPolicy, r StartRequest) (d draft, err error) {
 		return d, err
 	}
 	if d.locale, err = app.locale(r.Locale, d.to); err != nil {
+		return d, err
+	}
+	// A call says neither, but they are kept for a message that may follow it.
+	if _, _, err = (Text{Origin: r.Origin, AppHash: r.AppHash}).ending(); err != nil {
 		return d, err
 	}
 	d.brand, d.code = app.Brand, r.Code
@@ -110,7 +121,7 @@ func modeFor(ch Channel, asked Mode) (Mode, error) {
 // text is the message with code.
 func (d draft) text(code string) (text string, segments int, err error) {
 	text, segments, err = d.app.messages.SMS(Text{
-		Locale: d.locale, Brand: d.brand, Code: code, Minutes: d.app.defaults.minutes(),
+		Locale: d.locale, Brand: d.brand, Code: code, Minutes: d.minutes,
 		Origin: d.origin, AppHash: d.appHash, MaxSegments: d.app.defaults.MaxSegments,
 	})
 	var refused *Error

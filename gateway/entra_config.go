@@ -33,7 +33,7 @@ type Entra struct {
 type EntraKey struct {
 	// Name of the key in requests: the keyId of the certificate in the app registration, a GUID.
 	KID string `yaml:"kid"`
-	// Private key, as PEM: RSA, 2048 bits or more.
+	// Private key, as PEM: RSA, 2048 bits or more. With its certificate beside it, metrics tell when that expires.
 	PrivateKey string `yaml:"private_key" secret:"true"`
 }
 
@@ -113,6 +113,28 @@ func (k EntraKey) RSA() (*rsa.PrivateKey, error) {
 			return key, checkEntraKey(key)
 		case "ENCRYPTED PRIVATE KEY":
 			return nil, errors.New("holds a private key under a password; give it without one, in a file that only the gateway reads")
+		}
+	}
+}
+
+// Certificate is the one in k that is of its key, if there is one: "denwa entra
+// keygen" writes both into one file, and so do key vaults. It tells when Entra
+// ID stops using the key. Nil if there is none.
+func (k EntraKey) Certificate() *x509.Certificate {
+	key, err := k.RSA()
+	if err != nil {
+		return nil
+	}
+	for rest := []byte(k.PrivateKey); ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return nil
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		if c, err := x509.ParseCertificate(block.Bytes); err == nil && key.PublicKey.Equal(c.PublicKey) {
+			return c
 		}
 	}
 }

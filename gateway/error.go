@@ -29,7 +29,7 @@ const (
 	// offer it. Offer another channel.
 	CodeChannelNotAvailable Code = "channel_not_available"
 	// The number is blocked: its holder pressed 0# on a call, to say that they
-	// hadn't asked for it. Retry-After says for how long.
+	// hadn't asked for it, or an operator decided so. Retry-After says for how long.
 	CodeBlocked Code = "blocked"
 	// A limit refuses this for now. The reply names the limit and says when to
 	// try again.

@@ -86,6 +86,7 @@ type testGateway struct {
 	clock    *clock
 	log      *safeBuffer
 	registry *prometheus.Registry
+	metrics  *gateway.Metrics
 	phones   map[string]*sandbox.Phones
 }
 
@@ -95,12 +96,14 @@ func newGateway(t testing.TB, client redis.UniversalClient) *testGateway {
 
 // newGatewayWith may keep limits elsewhere and change the configuration.
 func newGatewayWith(t testing.TB, client, limits redis.UniversalClient, change func(*gateway.Config)) *testGateway {
-	return newGatewayOf(t, client, limits, nil, change)
+	return newGatewayOf(t, client, limits, nil, nil, change)
 }
 
-// newGatewayOf may have carriers of its own. All gateways of a test have the
-// same master key.
-func newGatewayOf(t testing.TB, client, limits redis.UniversalClient, carriers []providers.Provider, change func(*gateway.Config)) *testGateway {
+// newGatewayOf may have carriers, routes and bounds of its own. All gateways of a
+// test have the same master key.
+func newGatewayOf(t testing.TB, client, limits redis.UniversalClient, carriers []providers.Provider, routes []providers.Route,
+	change func(*gateway.Config), bounds ...map[string]providers.Bounds,
+) *testGateway {
 	t.Helper()
 	g := &testGateway{
 		t: t, clock: &clock{now: time.Now().Truncate(time.Microsecond)}, log: &safeBuffer{},
@@ -131,7 +134,11 @@ func newGatewayOf(t testing.TB, client, limits redis.UniversalClient, carriers [
 		carriers = append(carriers, p)
 	}
 	sends := providers.NewMetrics(g.registry, carriers, []string{"JP"})
-	router, err := providers.NewRouter(nil, carriers, nil, sends, log)
+	options := providers.RouterOptions{Routes: routes, Providers: carriers, Metrics: sends, Log: log}
+	for _, b := range bounds {
+		options.Bounds = b
+	}
+	router, err := providers.NewRouter(options)
 	must(err)
 
 	c := gateway.DefaultConfig()
@@ -140,11 +147,12 @@ func newGatewayOf(t testing.TB, client, limits redis.UniversalClient, carriers [
 		{Name: "other", Brand: "Other", Countries: []string{"JP"}, Channels: []gateway.Channel{gateway.SMS}},
 	}
 	change(&c)
-	policy, err := gateway.NewPolicy(c, router.Offered())
+	policy, err := gateway.NewPolicy(c, router)
 	must(err)
+	g.metrics = gateway.NewMetrics(g.registry, router)
 	g.Service = gateway.NewService(gateway.Parts{
 		Store: g.store, Limits: ratelimit.NewRedis(limits, ratelimit.Prefix, ratelimit.WithClock(g.clock.read)),
-		Sender: router, Keys: g.keys, Metrics: gateway.NewMetrics(g.registry), Receipts: sends, Log: log,
+		Sender: router, Keys: g.keys, Metrics: g.metrics, Receipts: sends, Log: log,
 	}, policy)
 	return g
 }

@@ -109,6 +109,9 @@ func (id ID) Tag() byte {
 	return p.tag
 }
 
+// IsVerification reports whether id begins as that of a verification.
+func (id ID) IsVerification() bool { return strings.HasPrefix(string(id), verificationPrefix) }
+
 // IsDispatch reports whether id is that of a [Dispatch].
 func (id ID) IsDispatch() bool { return strings.HasPrefix(string(id), dispatchPrefix) }
 

@@ -3,11 +3,11 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -15,9 +15,13 @@ import (
 const (
 	// IdempotencyLife is how long a reply is kept.
 	IdempotencyLife = 24 * time.Hour
-	// idempotencyLease is how long a request may take before another one with the
-	// same key takes over. It is longer than any request may take.
-	idempotencyLease = 90 * time.Second
+	// idempotencyLease is how long a key is taken after its request's instance
+	// died: whoever asks again waits for that. An instance that lives takes it
+	// again every idempotencyRenewal, at most for idempotencyMost, which is longer
+	// than any request may take.
+	idempotencyLease   = 15 * time.Second
+	idempotencyRenewal = 5 * time.Second
+	idempotencyMost    = 90 * time.Second
 	// idempotencyFinish bounds how long keeping a reply may hold it up.
 	idempotencyFinish = 5 * time.Second
 )
@@ -28,6 +32,9 @@ type IdempotencyStore interface {
 	// Reserve claims key for lease, or says why not. seed is kept with it, unless
 	// an earlier claim already brought one.
 	Reserve(ctx context.Context, key StoreName, fingerprint, seed []byte, lease, keep time.Duration) (Reservation, error)
+	// Renew makes a claim last for life from now. It returns the lease then, or ""
+	// if that was lost.
+	Renew(ctx context.Context, key StoreName, lease string, life time.Duration) (renewed string, err error)
 	// Complete keeps the sealed reply of a claim.
 	Complete(ctx context.Context, key StoreName, lease string, sealed []byte) error
 	// Release gives a claim up.
@@ -70,11 +77,17 @@ func NewIdempotency(store IdempotencyStore, keys *Keyring) *Idempotency {
 type Ticket struct {
 	// Seed goes into [StartRequest.Seed].
 	Seed []byte
+	// Request names the request, so that a repeated one is known for the same
+	// even where its reply wasn't kept.
+	Request StoreName
 	// Replay is the earlier reply; nil if there was none.
 	Replay *Reply
 
-	key   StoreName
-	lease string
+	// What follows is for who holds the claim; mu guards it.
+	mu      sync.Mutex
+	lease   string
+	renewal *time.Timer
+	until   time.Time // no longer than this
 }
 
 // Reply is an HTTP reply.
@@ -89,23 +102,26 @@ type Reply struct {
 // one with this key is worked on, idempotency_mismatch if that was another
 // request, unavailable.
 func (i *Idempotency) Begin(ctx context.Context, app, key string, fingerprint [sha256.Size]byte) (*Ticket, error) {
-	t := &Ticket{key: i.keys.PartyName(app, "idempotency", key)}
-	var seed [SeedSize]byte
-	_, _ = rand.Read(seed[:]) // never fails
+	return i.begin(ctx, app, key, fingerprint, IdempotencyLife)
+}
+
+func (i *Idempotency) begin(ctx context.Context, app, key string, fingerprint [sha256.Size]byte, life time.Duration) (*Ticket, error) {
+	t := &Ticket{Request: i.keys.PartyName(app, "idempotency", key)}
 	// A plain hash of a short body gives its number or code away to whoever
 	// tries them all, so the store gets it under a key.
 	request := i.keys.PartyName(app, "request", string(fingerprint[:]))
-	r, err := i.store.Reserve(ctx, t.key, []byte(request), seed[:], idempotencyLease, IdempotencyLife)
+	r, err := i.store.Reserve(ctx, t.Request, []byte(request), i.keys.NewSeed(), idempotencyLease, life)
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	switch r.Outcome {
 	case Reserved:
 		t.Seed, t.lease = r.Seed, r.Lease
+		i.hold(ctx, t)
 		return t, nil
 	case Replayed:
 		t.Replay = &Reply{}
-		return t, i.open(t.key, r.Sealed, t.Replay)
+		return t, i.open(t.Request, r.Sealed, t.Replay)
 	case InFlight:
 		return nil, &Error{
 			Code: CodeIdempotencyConflict, RetryAfter: time.Second,
@@ -120,17 +136,52 @@ func (i *Idempotency) Begin(ctx context.Context, app, key string, fingerprint [s
 	return nil, fmt.Errorf("reserve idempotency key: unknown outcome %q", r.Outcome)
 }
 
+// hold renews t's claim until [Idempotency.Finish].
+func (i *Idempotency) hold(ctx context.Context, t *Ticket) {
+	ctx = context.WithoutCancel(ctx) // the work goes on when its caller hangs up
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.until = time.Now().Add(idempotencyMost)
+	t.renewal = time.AfterFunc(idempotencyRenewal, func() { i.renew(ctx, t) })
+}
+
+// renew renews the claim once. One that fails is tried again in time for the
+// next; one that was lost isn't.
+func (i *Idempotency) renew(ctx context.Context, t *Ticket) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.renewal == nil || time.Now().After(t.until) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, idempotencyFinish)
+	defer cancel()
+	switch lease, err := i.store.Renew(ctx, t.Request, t.lease, idempotencyLease); {
+	case err != nil:
+	case lease == "":
+		return
+	default:
+		t.lease = lease
+	}
+	t.renewal.Reset(idempotencyRenewal)
+}
+
 // Finish keeps the reply to t's request. With nil it forgets the key instead, so
 // that the caller may try again.
 func (i *Idempotency) Finish(ctx context.Context, t *Ticket, r *Reply) error {
+	t.mu.Lock() // a renewal that is under way says which lease it is
+	defer t.mu.Unlock()
+	if t.renewal != nil {
+		t.renewal.Stop()
+		t.renewal = nil
+	}
 	if r == nil {
-		return i.store.Release(ctx, t.key, t.lease)
+		return i.store.Release(ctx, t.Request, t.lease)
 	}
 	plain, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("keep reply: %w", err)
 	}
-	return i.store.Complete(ctx, t.key, t.lease, i.keys.Seal("reply", string(t.key), plain))
+	return i.store.Complete(ctx, t.Request, t.lease, i.keys.Seal("reply", string(t.Request), plain))
 }
 
 // Once answers a request of app that its caller may make more than once under
@@ -143,7 +194,15 @@ func (i *Idempotency) Finish(ctx context.Context, t *Ticket, r *Reply) error {
 func (i *Idempotency) Once(ctx context.Context, app, key string,
 	do func(ctx context.Context, seed []byte) (r *Reply, keep bool),
 ) (*Reply, error) {
-	t, err := i.await(ctx, app, key)
+	return i.OnceIn(ctx, app, key, IdempotencyLife, do)
+}
+
+// OnceIn is Once for requests that are known for life, counted from when the
+// first one came. It must be longer than do takes.
+func (i *Idempotency) OnceIn(ctx context.Context, app, key string, life time.Duration,
+	do func(ctx context.Context, seed []byte) (r *Reply, keep bool),
+) (*Reply, error) {
+	t, err := i.await(ctx, app, key, life)
 	if err != nil || t.Replay != nil {
 		return t.reply(), err
 	}
@@ -163,9 +222,9 @@ func (i *Idempotency) Once(ctx context.Context, app, key string,
 }
 
 // await takes the key, or waits for the reply of who has it.
-func (i *Idempotency) await(ctx context.Context, app, key string) (*Ticket, error) {
+func (i *Idempotency) await(ctx context.Context, app, key string, life time.Duration) (*Ticket, error) {
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
-		t, err := i.Begin(ctx, app, key, sha256.Sum256(nil))
+		t, err := i.begin(ctx, app, key, sha256.Sum256(nil), life)
 		if CodeOf(err) != CodeIdempotencyConflict {
 			return t, err
 		}

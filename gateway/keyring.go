@@ -7,12 +7,12 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
-	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // MasterKeySize is the length of a master key in bytes.
@@ -23,27 +23,30 @@ const MasterKeySize = 32
 type keyID [2]byte
 
 // Keyring derives everything secret from the master keys: codes, the names
-// that numbers have in the store, and the seals on values. New things use the
-// current key; things that a previous key made stay good.
+// that numbers have in the store, and the seals on values. New codes and seals use
+// the current key; what another key of the ring made is good as well. Names stay
+// as they are, see [Keyring.ShareNames].
 type Keyring struct {
 	current *masterKey
 	byID    map[keyID]*masterKey
+	names   atomic.Pointer[names]
 }
 
 // masterKey is one master key's derived keys. Each use has its own, by HKDF
 // (RFC 5869), so that no output of one says anything about another.
 type masterKey struct {
-	id     keyID
-	code   macPool
-	number macPool
-	party  macPool
-	seal   cipher.AEAD
+	id    keyID
+	code  macPool
+	names namesSecret
+	file  string // what its record of names is called, see ShareNames
+	seal  cipher.AEAD
 }
 
-// NewKeyring makes a keyring. Every key has [MasterKeySize] bytes.
-func NewKeyring(master []byte, previous ...[]byte) (*Keyring, error) {
+// NewKeyring makes a keyring whose current key is master and which accepts what
+// the others made, or will have made. Every key has [MasterKeySize] bytes.
+func NewKeyring(master []byte, accepted ...[]byte) (*Keyring, error) {
 	r := &Keyring{byID: map[keyID]*masterKey{}}
-	for _, secret := range append([][]byte{master}, previous...) {
+	for _, secret := range append([][]byte{master}, accepted...) {
 		k, err := newMasterKey(secret)
 		if err != nil {
 			return nil, err
@@ -56,6 +59,7 @@ func NewKeyring(master []byte, previous ...[]byte) (*Keyring, error) {
 			r.current = k
 		}
 	}
+	r.names.Store(newNames(namesRecord{secret: r.current.names}))
 	return r, nil
 }
 
@@ -79,66 +83,43 @@ func newMasterKey(secret []byte) (*masterKey, error) {
 		return nil, err
 	}
 	return &masterKey{
-		id:     keyID(derive("id")),
-		code:   newMACPool(derive("code")),
-		number: newMACPool(derive("number")),
-		party:  newMACPool(derive("party")),
-		seal:   seal,
+		id:    keyID(derive("id")),
+		code:  newMACPool(derive("code")),
+		names: namesSecret(append(derive("number"), derive("party")...)),
+		file:  hex.EncodeToString(derive("names file")[:8]),
+		seal:  seal,
 	}, nil
 }
 
 // SeedSize is the length of a seed in bytes.
-const SeedSize = idRandom
+const SeedSize = idRandom + len(keyID{})
+
+// NewSeed makes a seed, from which the same id can be made again: random bytes,
+// and the master key that the id is under. So the instance that makes it again
+// makes the same one, also in the middle of a rotation.
+func (r *Keyring) NewSeed() []byte {
+	seed := make([]byte, SeedSize)
+	_, _ = rand.Read(seed[:idRandom]) // never fails
+	copy(seed[idRandom:], r.current.id[:])
+	return seed
+}
 
 // NewID makes the id of a new verification of number with a code of that many
-// digits. A seed, [SeedSize] random bytes, makes the same id again for the same
-// number; nil takes new ones.
+// digits. A seed makes the same id again for the same number; nil takes a new one.
 func (r *Keyring) NewID(number StoreName, digits int, seed []byte) ID {
 	return r.newID(number, idParts{digits: digits}, seed)
 }
 
 // newID makes the id of what p says, besides its key and tag.
 func (r *Keyring) newID(number StoreName, p idParts, seed []byte) ID {
-	p.key, p.tag = r.current.id, number.Tag()
-	var random [idRandom]byte
-	if len(seed) == SeedSize {
-		copy(random[:], seed)
-	} else {
-		_, _ = rand.Read(random[:]) // never fails
+	if len(seed) != SeedSize {
+		seed = r.NewSeed()
 	}
-	return newID(p, random[:])
-}
-
-// StoreName is what a number, an address or a caller's key is called in the
-// store: base64url of part of an HMAC, so that its first character, six bits,
-// is also its hash tag.
-type StoreName string
-
-const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
-// Tag is the hash tag, 0 to [Tags]-1, of what belongs to n.
-func (n StoreName) Tag() byte {
-	if n == "" {
-		return 0
+	p.key, p.tag = keyID(seed[idRandom:]), number.Tag()
+	if r.byID[p.key] == nil { // it was taken out of the ring
+		p.key = r.current.id
 	}
-	return byte(strings.IndexByte(base64url, n[0])) % Tags //nolint:gosec // G115: 0 to 63.
-}
-
-// NumberName returns what a number, in E.164, is called in the store: 22
-// characters, 128 bits.
-func (r *Keyring) NumberName(e164 string) StoreName {
-	return storeName(r.current.number.sum(e164), 16)
-}
-
-// PartyName returns what someone who acts for an app is called in the store:
-// 16 characters, 96 bits. use keeps apart what may look alike, such as an
-// address and the app's own reference of its user.
-func (r *Keyring) PartyName(app, use, who string) StoreName {
-	return storeName(r.current.party.sum(app, "\x00", use, "\x00", who), 12)
-}
-
-func storeName(sum [sha256.Size]byte, n int) StoreName {
-	return StoreName(base64.RawURLEncoding.EncodeToString(sum[:n]))
+	return newID(p, seed[:idRandom])
 }
 
 // Seal encrypts plain (AES-256-GCM, random nonce), bound to what it is and

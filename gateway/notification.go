@@ -35,6 +35,14 @@ func (s *Service) Notified(n Notification) (*Verification, error) {
 	return v, nil
 }
 
+// Backlog counts events of an app that it hasn't taken.
+type Backlog struct {
+	// Waiting are due, or being delivered.
+	Waiting int
+	// GivenUp are dead letters.
+	GivenUp int
+}
+
 // DeadLetter is a notification that was given up. It can be sent again.
 type DeadLetter struct {
 	ID       string

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"denwa/gateway/phone"
+	"denwa/providers"
 	"denwa/ratelimit"
 )
 
@@ -17,10 +18,10 @@ import (
 // request would otherwise look up.
 type Policy struct {
 	Config
-	rules   Rules
-	apps    map[string]*AppPolicy
-	keys    map[[sha256.Size]byte]apiKeyOwner
-	offered []Channel
+	rules  Rules
+	apps   map[string]*AppPolicy
+	keys   map[[sha256.Size]byte]apiKeyOwner
+	routes Routes
 }
 
 type apiKeyOwner struct {
@@ -35,9 +36,9 @@ type AppPolicy struct {
 	defaults Defaults
 }
 
-// NewPolicy makes a policy of cfg. offered are the channels that have a
-// provider. It fails with the first mistake that [Config.Validate] reports.
-func NewPolicy(cfg Config, offered []Channel) (*Policy, error) {
+// NewPolicy makes a policy of cfg, for a gateway with these routes. It fails with
+// the first mistake that [Config.Validate] reports.
+func NewPolicy(cfg Config, routes Routes) (*Policy, error) {
 	var first error
 	cfg.Validate(func(field, problem string) {
 		if first == nil {
@@ -49,10 +50,10 @@ func NewPolicy(cfg Config, offered []Channel) (*Policy, error) {
 	}
 	cfg.Limits = cfg.Limits.withCooldown(cfg.Defaults.ResendAfter)
 	p := &Policy{
-		Config:  cfg,
-		offered: offered,
-		apps:    map[string]*AppPolicy{},
-		keys:    map[[sha256.Size]byte]apiKeyOwner{},
+		Config: cfg,
+		routes: routes,
+		apps:   map[string]*AppPolicy{},
+		keys:   map[[sha256.Size]byte]apiKeyOwner{},
 		rules: Rules{
 			Cooldown:     cfg.Limits.NumberCooldown.GCRA(),
 			Hour:         cfg.Limits.NumberHour.GCRA(),
@@ -84,8 +85,8 @@ func NewPolicy(cfg Config, offered []Channel) (*Policy, error) {
 	return p, nil
 }
 
-// Offered are the channels that have a provider.
-func (p *Policy) Offered() []Channel { return p.offered }
+// Routes are those of the gateway.
+func (p *Policy) Routes() Routes { return p.routes }
 
 // App returns the app called name, or nil.
 func (p *Policy) App(name string) *AppPolicy { return p.apps[name] }
@@ -167,10 +168,24 @@ func (p *Policy) available(app *AppPolicy, n phone.Number, ch Channel) phone.Ava
 	if len(app.Channels) > 0 && !slices.Contains(app.Channels, ch) {
 		return phone.Availability{Reason: "This app doesn't offer " + string(ch) + "."}
 	}
-	if !slices.Contains(p.offered, ch) {
-		return phone.Availability{Reason: "This gateway has no provider for " + string(ch) + "."}
+	if !p.routes.Reaches(app.destination(ch, n)) {
+		return phone.Availability{Reason: p.unrouted(ch)}
 	}
 	return phone.Availability{Allowed: true}
+}
+
+// destination is where something by ch to n goes.
+func (a *AppPolicy) destination(ch Channel, n phone.Number) providers.Destination {
+	return providers.Destination{Channel: ch, Country: n.Country, NumberType: providers.NumberType(n.Type), App: a.Name}
+}
+
+// unrouted says that no route leads there.
+func (p *Policy) unrouted(ch Channel) string {
+	to := " to numbers like this."
+	if !slices.Contains(p.routes.Offered(), ch) {
+		to = "."
+	}
+	return "This gateway has no provider for " + string(ch) + to
 }
 
 // admits says whether numbers like n are verified at all.
@@ -178,7 +193,7 @@ func (a *AppPolicy) admits(n phone.Number) *Error {
 	if ok, why := n.Verifiable(); !ok {
 		return &Error{Code: CodeNumberNotAllowed, Field: "to", Message: why}
 	}
-	if len(a.Countries) > 0 && !slices.Contains(a.Countries, n.Country) {
+	if !slices.Contains(a.Countries, n.Country) && (len(a.Countries) > 0 || n.Country == phone.NoCountry) {
 		return &Error{Code: CodeCountryNotAllowed, Field: "to", Message: "This app doesn't serve numbers of this country."}
 	}
 	return nil
@@ -222,9 +237,12 @@ func (a *AppPolicy) locale(asked string, n phone.Number) (string, error) {
 	return a.defaults.Locale, nil
 }
 
-// minutes is a verification's life as a message states it: rounded down, so
-// that it is never over before the message says.
-func (d Defaults) minutes() int { return max(1, int(d.ExpiresIn/time.Minute)) }
+// minutes is a verification's life as its first message states it.
+func (d Defaults) minutes() int { return minutes(d.ExpiresIn) }
+
+// minutes is the time that a verification has left as a message states it: rounded
+// down, so that it isn't over before the message says, unless in its last minute.
+func minutes(left time.Duration) int { return max(1, int(left/time.Minute)) }
 
 // withCooldown gives the cooldown its period.
 func (l Limits) withCooldown(period time.Duration) Limits {

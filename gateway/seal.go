@@ -54,23 +54,36 @@ func (s *Service) matches(ctx context.Context, app *AppPolicy, id ID, typed stri
 	return code != "" && subtle.ConstantTimeCompare([]byte(code), []byte(typed)) == 1, err
 }
 
+// recipient is whom a record is sent to.
+type recipient struct {
+	e164, extension string
+	callingCode     int
+}
+
+func (s *Service) unsealTo(r *Record) (to recipient, err error) {
+	plain, err := s.keys.Unseal("to", string(r.ID), r.SealedTo)
+	if err != nil {
+		return to, err
+	}
+	number, extension, _ := strings.Cut(string(plain), ";")
+	digits := int(number[0] - '0')
+	to = recipient{e164: number[1:], extension: extension}
+	if to.callingCode, err = strconv.Atoi(to.e164[1 : 1+digits]); err != nil {
+		return to, errors.New("read sealed number: not a number")
+	}
+	return to, nil
+}
+
 // verification is c as its app sees it.
 func (s *Service) verification(c Change, p *Policy) (*Verification, error) {
 	r := &c.Record
-	plain, err := s.keys.Unseal("to", string(r.ID), r.SealedTo)
+	to, err := s.unsealTo(r)
 	if err != nil {
 		return nil, err
 	}
-	to, extension, _ := strings.Cut(string(plain), ";")
-	digits := int(to[0] - '0')
-	to = to[1:]
-	cc, err := strconv.Atoi(to[1 : 1+digits])
-	if err != nil {
-		return nil, errors.New("read sealed number: not a number")
-	}
 	v := &Verification{
 		ID: r.ID, App: r.App, Status: r.Status, Channel: r.Channel, Mode: r.Mode,
-		To: to, ToMasked: phone.Mask(to, cc), Extension: extension,
+		To: to.e164, ToMasked: phone.Mask(to.e164, to.callingCode), Extension: to.extension,
 		Country: r.Country, NumberType: r.NumberType, Locale: r.Locale, Purpose: r.Purpose,
 		Origin: r.Origin, AppHash: r.AppHash, Brand: r.Brand,
 		Attempts: r.Attempts, MaxAttempts: r.MaxAttempts, Sends: r.Sends, MaxSends: r.MaxSends,
@@ -94,7 +107,7 @@ func (s *Service) verification(c Change, p *Policy) (*Verification, error) {
 		v.ShownCode = s.keys.ShownCode(r.ID, r.App)
 	}
 	if v.Status == Pending {
-		reach := phone.Number{Type: phone.Type(r.NumberType), Extension: extension}
+		reach := phone.Number{Type: phone.Type(r.NumberType), Extension: to.extension}
 		for _, ch := range []Channel{SMS, Voice} {
 			if !reach.Channel(ch).Allowed {
 				continue

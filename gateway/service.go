@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"denwa/providers"
 	"denwa/ratelimit"
 )
@@ -15,11 +17,16 @@ import (
 // fails closed couldn't be asked.
 type LimitStore interface {
 	Spend(ctx context.Context, buckets ...ratelimit.Bucket) ([]ratelimit.Decision, error)
+	Refund(ctx context.Context, buckets ...ratelimit.Bucket) error
+	RefundTimes(ctx context.Context, n float64, buckets ...ratelimit.Bucket) error
 }
 
 // ReceiptMetrics count what becomes of deliveries; [providers.Metrics] does.
 type ReceiptMetrics interface {
-	Receipt(provider string, ch Channel, country string, status providers.Status, sinceAccepted time.Duration)
+	Receipt(provider string, ch Channel, country string, status providers.Status, sinceAsked time.Duration)
+	// MovedOn: another provider is asked in place of from, for that reason: the
+	// status that the delivery had, or [providers.NoReceipt].
+	MovedOn(ch Channel, from, to, reason string)
 }
 
 // Service verifies numbers for apps. It is what the HTTP packages call, and
@@ -35,7 +42,12 @@ type Service struct {
 	metrics  *Metrics
 	receipts ReceiptMetrics
 	log      *slog.Logger
+	tracer   trace.Tracer
 	policy   atomic.Pointer[Policy]
+	// movingOn are verifications that are to be moved on, for [Service.Run].
+	movingOn chan ID
+	// givingBack is what limits get back, for [Service.Run].
+	givingBack chan giveBack
 }
 
 // Parts are what a [Service] is made of.
@@ -47,13 +59,16 @@ type Parts struct {
 	Metrics  *Metrics
 	Receipts ReceiptMetrics
 	Log      *slog.Logger
+	// Tracer makes a span of what the service does unasked; nil for none.
+	Tracer trace.Tracer
 }
 
 // NewService returns a service that follows p.
 func NewService(parts Parts, p *Policy) *Service {
 	s := &Service{
-		store: parts.Store, limits: parts.Limits, sender: parts.Sender, keys: parts.Keys,
-		metrics: parts.Metrics, receipts: parts.Receipts, log: parts.Log,
+		store: followedStore{parts.Store}, limits: parts.Limits, sender: parts.Sender, keys: parts.Keys,
+		metrics: parts.Metrics, receipts: parts.Receipts, log: parts.Log, tracer: parts.Tracer,
+		movingOn: make(chan ID, 4096), givingBack: make(chan giveBack, maxGiveBacks),
 	}
 	s.SetPolicy(p)
 	return s
@@ -76,6 +91,14 @@ func (s *Service) Lookup(_ context.Context, app *AppPolicy, number, country stri
 // Check tries a code. It is valid at most once. A code that can't be one, by
 // its form, is refused and costs no attempt.
 func (s *Service) Check(ctx context.Context, app *AppPolicy, id, code string) (valid bool, v *Verification, err error) {
+	return s.CheckOnce(ctx, app, id, code, "")
+}
+
+// CheckOnce is Check for a request that its caller may make again, because the
+// answer got lost: the one that was valid is valid again, and the last one that
+// was wrong is wrong again, with the same code, and costs no other attempt. See
+// [Ticket.Request].
+func (s *Service) CheckOnce(ctx context.Context, app *AppPolicy, id, code string, request StoreName) (valid bool, v *Verification, err error) {
 	vid, err := s.id(id)
 	if err != nil {
 		return false, nil, err
@@ -89,17 +112,23 @@ func (s *Service) Check(ctx context.Context, app *AppPolicy, id, code string) (v
 	if err != nil {
 		return false, nil, err
 	}
-	c, err := s.store.Apply(ctx, vid, app.Name, Check{Match: match}, p.rules)
+	check := Check{Match: match, Request: request}
+	if request != "" {
+		check.Guess = s.keys.PartyName(app.Name, "guess", string(request)+";"+typed)
+	}
+	c, err := s.store.Apply(ctx, vid, app.Name, check, p.rules)
 	if err != nil {
 		return false, nil, unavailable(err)
 	}
-	s.metrics.change(c)
-	s.metrics.check(app.Name, c)
+	s.changed(c)
+	if c.Effect != EffectRepeated {
+		s.metrics.check(app.Name, c)
+	}
 	if err := s.refused(app, c); err != nil {
 		return false, nil, err
 	}
 	v, err = s.verification(c, p)
-	return c.Effect == EffectApproved, v, err
+	return c.Record.Status == Approved, v, err
 }
 
 // Approve ends a pending verification as proved, on the app's own word: the code
@@ -173,59 +202,11 @@ func (s *Service) waitSince(ctx context.Context, app *AppPolicy, id ID, known ti
 	}
 }
 
-// Receipt takes a carrier's word on a delivery; it is a [providers.Receiver].
-func (s *Service) Receipt(ctx context.Context, provider string, r providers.Receipt) error {
-	id, n, ok := parseDelivery(r.Delivery)
-	if !ok || !s.keys.Knows(id) {
-		return nil // nothing of ours; repeating it won't change that
-	}
-	c, err := s.store.Apply(ctx, id, "", Report{N: n, Provider: provider, Status: r.Status}, s.Policy().rules)
-	if err != nil {
-		return err
-	}
-	if c.Effect != EffectReport {
-		return nil
-	}
-	s.reported(c, n)
-	s.log.InfoContext(ctx, "delivery reported", "verification", string(id), "delivery", n, "provider", provider,
-		"status", string(r.Status), "provider_code", r.Code)
-	return nil
-}
-
 // Ready reports whether the service can work.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ping(ctx) }
 
 // Limited counts a refusal by a limit that a caller of this package keeps.
 func (s *Service) Limited(app *AppPolicy, limit ratelimit.Name) { s.metrics.limit(app.Name, limit) }
-
-// ExpireEvery ends what is due, until ctx ends. Reading already shows a
-// verification as expired when its time is over; this is for the metrics and
-// for whoever waits without reading.
-func (s *Service) ExpireEvery(ctx context.Context, interval time.Duration) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for failing := false; ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		due, err := s.store.Expire(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		for _, d := range due {
-			if d.ID.IsDispatch() {
-				continue // what became of it is in its attempts
-			}
-			s.metrics.finish(d.App, "", d.Channel, d.Country, Expired, 0)
-		}
-		if err != nil && !failing {
-			s.log.WarnContext(ctx, "ending what is due failed; trying on", "error", err)
-		}
-		failing = err != nil
-	}
-}
 
 // apply does e, which has no further consequences.
 func (s *Service) apply(ctx context.Context, app *AppPolicy, id string, e Event) (*Verification, error) {
@@ -238,11 +219,19 @@ func (s *Service) apply(ctx context.Context, app *AppPolicy, id string, e Event)
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	s.metrics.change(c)
+	s.changed(c)
 	if err := s.refused(app, c); err != nil {
 		return nil, err
 	}
 	return s.verification(c, p)
+}
+
+// changed counts what c brought about.
+func (s *Service) changed(c Change) {
+	s.metrics.change(c)
+	if c.Effect == EffectApproved {
+		s.approved(c)
+	}
 }
 
 func (s *Service) load(ctx context.Context, app *AppPolicy, id ID) (*Verification, error) {
@@ -292,7 +281,7 @@ func (s *Service) refused(app *AppPolicy, c Change) error {
 	case RefusedCalling:
 		s.metrics.limit(app.Name, LimitCalls)
 		return limited(LimitCalls, ratelimit.Limit{Burst: 1, Count: 1, Period: callTime}, c.Refusal.Wait)
-	case RefusedLimit:
+	case RefusedLimit, RefusedNotDue:
 	}
 	s.metrics.limit(app.Name, c.Refusal.Limit)
 	return limited(c.Refusal.Limit, s.Policy().Limits.byName(c.Refusal.Limit), c.Refusal.Wait)

@@ -14,12 +14,12 @@ type SessionID string
 
 const sessionPrefix = "se_"
 
-// NewSessionID makes the id of a new session. A seed, [SeedSize] random bytes,
-// makes the same one again; nil takes a new one.
+// NewSessionID makes the id of a new session. A seed makes the same one
+// again; nil takes a new one.
 func NewSessionID(seed []byte) SessionID {
 	var b [IDSize]byte
 	if len(seed) == SeedSize {
-		sum := sha256.Sum256(append([]byte("session\x00"), seed...))
+		sum := sha256.Sum256(append([]byte("session\x00"), seed[:idRandom]...))
 		copy(b[:], sum[:])
 	} else {
 		_, _ = rand.Read(b[:]) // never fails

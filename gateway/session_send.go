@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"time"
 
@@ -57,10 +56,9 @@ func (s *Sessions) Send(ctx context.Context, v *Visit, r SessionSend) error {
 		}
 	}
 	claim := SessionClaim{
-		Browser: v.browser, Lease: sessionLease, Seed: make([]byte, SeedSize),
+		Browser: v.browser, Lease: sessionLease, Seed: s.keys.NewSeed(),
 		What: s.keys.PartyName(v.App, "send", string(v.ID)+n.E164+";"+n.Extension+";"+string(r.Channel)),
 	}
-	_, _ = rand.Read(claim.Seed) // never fails
 	if v.Verification != nil && v.Verification.Status != Pending {
 		claim.Verification = v.Verification.ID
 	}

@@ -160,7 +160,7 @@ func TestSessionResult(t *testing.T) {
 		if v.Verification.Reference != "user-42" || v.Verification.Origin != "verify.example.jp" || v.Turn != 1 || v.Sending {
 			t.Errorf("%+v", v)
 		}
-		if valid, err := s.Check(t.Context(), v, g.lastCode("+819012345678")); !valid || err != nil {
+		if valid, err := s.Check(t.Context(), v, g.lastCode("+819012345678"), 0); !valid || err != nil {
 			t.Fatal(valid, err)
 		}
 		for _, err := range []error{g.send(s, g.again(s, v.ID, cookie), gateway.Voice), s.Resend(t.Context(), g.again(s, v.ID, cookie), gateway.SMS, 1)} {
@@ -288,7 +288,7 @@ func TestSessionLivesWithItsVerification(t *testing.T) {
 	}
 	g.clock.pass(9 * time.Minute)
 	v = g.again(s, v.ID, cookie)
-	if valid, err := s.Check(t.Context(), v, g.lastCode("+819012345678")); !valid || err != nil {
+	if valid, err := s.Check(t.Context(), v, g.lastCode("+819012345678"), 0); !valid || err != nil {
 		t.Error(valid, err)
 	}
 }

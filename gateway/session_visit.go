@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"denwa/gateway/phone"
@@ -177,14 +178,14 @@ func (s *Sessions) Number(v *Visit) (phone.Number, error) {
 
 // Ways are the channels, and which of them may reach n.
 func (s *Sessions) Ways(v *Visit, n phone.Number) []Way {
-	ways := []Way{{Channel: SMS}, {Channel: Voice}}
+	ways, routes := []Way{{Channel: SMS}, {Channel: Voice}}, s.service.Policy().Routes()
 	offered := func(ch Channel, by []Channel) bool { return len(by) == 0 || slices.Contains(by, ch) }
 	for i := range ways {
 		ch := ways[i].Channel
 		switch {
 		case !offered(ch, v.Policy.Channels), !offered(ch, v.Channels):
 			ways[i].Obstacle = ByApp
-		case !slices.Contains(s.service.Policy().Offered(), ch):
+		case !slices.Contains(routes.Offered(), ch), n.Channel(ch).Allowed && !routes.Reaches(v.Policy.destination(ch, n)):
 			ways[i].Obstacle = ByGateway
 		case n.Channel(ch).Allowed:
 		case n.Extension != "":
@@ -198,12 +199,18 @@ func (s *Sessions) Ways(v *Visit, n phone.Number) []Way {
 	return ways
 }
 
-// Check tries a code, as [Service.Check] does.
-func (s *Sessions) Check(ctx context.Context, v *Visit, code string) (valid bool, err error) {
+// Check tries a code, as [Service.Check] does. attempts is how many had been used
+// when the page was drawn that the code was typed on: who posts that page twice
+// uses one. A page that doesn't say has -1.
+func (s *Sessions) Check(ctx context.Context, v *Visit, code string, attempts int) (valid bool, err error) {
 	if err := v.current(); err != nil {
 		return false, err
 	}
-	valid, verification, err := s.service.Check(ctx, v.Policy, string(v.Verification.ID), code)
+	var request StoreName
+	if attempts >= 0 {
+		request = s.keys.PartyName(v.App, "page", string(v.ID)+";"+strconv.Itoa(attempts))
+	}
+	valid, verification, err := s.service.CheckOnce(ctx, v.Policy, string(v.Verification.ID), code, request)
 	if err != nil {
 		return false, err
 	}

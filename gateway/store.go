@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"denwa/providers"
@@ -68,30 +69,65 @@ type Store interface {
 	Apply(ctx context.Context, id ID, app string, e Event, rules Rules) (Change, error)
 	// Load reads a verification of app.
 	Load(ctx context.Context, id ID, app string) (Change, error)
-	// Expire ends what is due and returns it. Of all instances that ask, one
-	// gets each verification.
-	Expire(ctx context.Context) ([]Due, error)
+	// Sweep ends what is due, and finds what is to move on. Of all instances that
+	// ask, one gets each verification. What comes with an error is swept, too.
+	Sweep(ctx context.Context) (Swept, error)
 	// Watch sends on the channel when id may have changed, on whichever
 	// instance; it may miss nothing but may wake for nothing. Call stop when done.
 	Watch(ctx context.Context, id ID) (changed <-chan struct{}, stop func(), err error)
+	// Proved reports whether party proved lately to hold number.
+	Proved(ctx context.Context, number, party StoreName) (bool, error)
 	// Ping reports whether the store can be reached.
 	Ping(ctx context.Context) error
 }
 
-// Due is a verification that [Store.Expire] ended.
+// Swept is what [Store.Sweep] found.
+type Swept struct {
+	// Expired are verifications that it ended.
+	Expired []Due
+	// MovingOn are those whose follow-up is due. One that isn't moved on within a
+	// minute, because its instance died, is found again.
+	MovingOn []ID
+}
+
+// Due is a verification that expired.
 type Due struct {
-	ID      ID
-	App     string
-	Channel Channel
-	Country string
+	ID  ID
+	App string
+	// Provider is that of the last delivery, Channel the way it went.
+	Provider string
+	Channel  Channel
+	Country  string
 }
 
 // Sender hands messages and calls to providers; [providers.Router] does.
 type Sender interface {
-	Offered() []Channel
-	Plan(ch Channel, country string) providers.Plan
+	Routes
+	Plan(to providers.Destination) providers.Plan
 	Send(ctx context.Context, plan providers.Plan, msg providers.Message, country string,
 		failover func(context.Context, providers.Failover) (delivery string, err error)) (providers.Acceptance, string, error)
 	Call(ctx context.Context, plan providers.Plan, call providers.Call, country string,
 		failover func(context.Context, providers.Failover) (delivery string, err error)) (providers.Acceptance, string, error)
 }
+
+// Routes say what leads where.
+type Routes interface {
+	// Offered lists the channels that lead somewhere.
+	Offered() []Channel
+	// Reaches reports whether something leads to a destination.
+	Reaches(to providers.Destination) bool
+	// Providers lists whom a channel leads to, for some destination at least.
+	Providers(ch Channel) []string
+}
+
+// Everywhere is [Routes] by these channels to every number, by nobody in particular.
+type Everywhere []Channel
+
+// Offered implements [Routes].
+func (e Everywhere) Offered() []Channel { return e }
+
+// Reaches implements [Routes].
+func (e Everywhere) Reaches(to providers.Destination) bool { return slices.Contains(e, to.Channel) }
+
+// Providers implements [Routes].
+func (e Everywhere) Providers(Channel) []string { return nil }

@@ -20,6 +20,14 @@ type State struct {
 	ExpiresAt   time.Time
 	UpdatedAt   time.Time
 	Deliveries  []Delivery
+	// Request is what approved it, or asked for its latest send, if its caller
+	// may ask again. Only a store knows it.
+	Request StoreName
+	// Guess is the wrong code that was counted last, of those that may come
+	// again. Only a store knows it.
+	Guess StoreName
+	// FollowUp is what becomes of the latest delivery if it doesn't reach the phone.
+	FollowUp FollowUp
 }
 
 // NumberState is what all verifications of one number share. Each number has
@@ -48,138 +56,6 @@ type Rules struct {
 	// Block is how long a denial blocks the number.
 	Block time.Duration
 }
-
-// Lock bounds consecutive wrong codes for one number (NIST SP 800-63B-4
-// §3.2.2: at most 100): the After-th locks the number for Base, and each one
-// after that for twice as long, up to Max.
-type Lock struct {
-	After     int
-	Base, Max time.Duration
-}
-
-// DefaultLock is the lock that the service uses.
-func DefaultLock() Lock { return Lock{After: 100, Base: time.Hour, Max: 24 * time.Hour} }
-
-// duration is how long the failures-th consecutive failure locks a number.
-func (l Lock) duration(failures int) time.Duration {
-	if failures < l.After {
-		return 0
-	}
-	d := l.Base
-	for range failures - l.After {
-		if d >= l.Max {
-			break
-		}
-		d *= 2
-	}
-	return min(d, l.Max)
-}
-
-// Event is something that happens to a verification.
-type Event interface{ event() }
-
-// The events.
-type (
-	// Begin creates a verification and asks for its first send.
-	Begin struct {
-		Channel     Channel
-		MaxAttempts int
-		MaxSends    int
-		Life        time.Duration
-		Provider    string
-		Segments    int
-	}
-	// Check is a code that came back; Match tells whether it is the right one.
-	// Call is the delivery (from 1) of the call it was typed on, 0 for none.
-	Check struct {
-		Match bool
-		Call  int
-	}
-	// Confirm is the key press that approves, on the call of a delivery (from 1).
-	Confirm struct{ Call int }
-	// Deny is the person's word, on a call, that they didn't ask for this.
-	Deny struct{ Call int }
-	// Resend asks for another send of the same code.
-	Resend struct {
-		Channel  Channel
-		Provider string
-		Segments int
-	}
-	// Failover says that delivery N (from 1) failed, and that Next, unless it is
-	// empty, is about to be asked instead.
-	Failover struct {
-		N    int
-		Next string
-	}
-	// Report is a provider's word on delivery N (from 1), which it must have made.
-	Report struct {
-		N        int
-		Provider string
-		Status   providers.Status
-	}
-	// Cancel withdraws the verification.
-	Cancel struct{}
-	// Expire is the clock's.
-	Expire struct{}
-)
-
-func (Begin) event()    {}
-func (Check) event()    {}
-func (Confirm) event()  {}
-func (Deny) event()     {}
-func (Resend) event()   {}
-func (Failover) event() {}
-func (Report) event()   {}
-func (Cancel) event()   {}
-func (Expire) event()   {}
-
-// Effect is what an event brought about, for metrics and for whoever listens.
-type Effect string
-
-// The effects.
-const (
-	EffectNone     Effect = ""
-	EffectCreated  Effect = "created"
-	EffectWrong    Effect = "wrong" // a check was evaluated and didn't match
-	EffectApproved Effect = "approved"
-	EffectFailed   Effect = "failed"
-	EffectExpired  Effect = "expired"
-	EffectCanceled Effect = "canceled"
-	EffectDenied   Effect = "denied"
-	EffectSend     Effect = "send"   // a provider is to be asked now
-	EffectReport   Effect = "report" // a delivery's status changed
-)
-
-// Finished is the final status that e brought about, or "".
-func (e Effect) Finished() Status {
-	switch e {
-	case EffectApproved, EffectFailed, EffectExpired, EffectCanceled, EffectDenied:
-		return Status(e)
-	case EffectNone, EffectCreated, EffectWrong, EffectSend, EffectReport:
-	}
-	return ""
-}
-
-// Refusal is why an event changed nothing. The zero value is no refusal.
-type Refusal struct {
-	Reason RefusalReason
-	// Limit and Wait say which limit refused and when it would not.
-	Limit ratelimit.Name
-	Wait  time.Duration
-}
-
-// RefusalReason is the kind of a [Refusal].
-type RefusalReason string
-
-// The refusals.
-const (
-	RefusedNotFound   RefusalReason = "not_found"
-	RefusedNotPending RefusalReason = "not_pending"
-	RefusedLimit      RefusalReason = "limit"
-	RefusedSends      RefusalReason = "max_sends"
-	RefusedBlocked    RefusalReason = "blocked"
-	RefusedCalling    RefusalReason = "calling" // a call of this verification isn't over
-)
 
 // callTime is how long a call may last. One that was never reported as over is
 // taken for over after it.
@@ -211,6 +87,10 @@ func Transition(s State, n NumberState, e Event, r Rules, now time.Time) Outcome
 		return o.report(report, now)
 	}
 	if s.Status != Pending {
+		if check, ok := e.(Check); ok && s.counted(check) {
+			o.Effect = EffectRepeated
+			return o
+		}
 		return o.refuse(RefusedNotPending)
 	}
 	if !now.Before(s.ExpiresAt) {
@@ -226,7 +106,9 @@ func Transition(s State, n NumberState, e Event, r Rules, now time.Time) Outcome
 	case Resend:
 		return o.resend(e, r, now)
 	case Failover:
-		return o.failover(e, now)
+		return o.failover(e, r, now)
+	case MoveOn:
+		return o.moveOn(e, r, now)
 	case Confirm:
 		return o.confirm(e, r, now)
 	case Deny:
@@ -252,6 +134,7 @@ func (o Outcome) limited(limit ratelimit.Name, wait time.Duration) Outcome {
 
 func (o Outcome) finish(to Status, effect Effect, now time.Time) Outcome {
 	o.State.Status, o.State.UpdatedAt, o.Effect = to, now, effect
+	o.State.FollowUp = FollowUp{}
 	return o
 }
 
@@ -271,10 +154,25 @@ func (o Outcome) begin(e Begin, r Rules, now time.Time) Outcome {
 		CreatedAt: now, ExpiresAt: now.Add(e.Life), UpdatedAt: now,
 	}
 	o.Effect = EffectCreated
-	return o.deliver(e.Channel, e.Provider, e.Segments, now)
+	return o.deliver(e.Channel, e.Provider, e.Segments, e.FollowUp, now)
+}
+
+// madeBy reports whether r is the request that changed s last.
+func (s State) madeBy(r StoreName) bool { return r != "" && r == s.Request }
+
+// counted reports whether e is the check that led to s, once more. It is answered
+// as before, and tells nothing new.
+func (s State) counted(e Check) bool {
+	if e.Match {
+		return s.Status == Approved && s.madeBy(e.Request)
+	}
+	return (s.Status == Pending || s.Status == Failed) && e.Guess != "" && e.Guess == s.Guess
 }
 
 func (o Outcome) resend(e Resend, r Rules, now time.Time) Outcome {
+	if o.State.madeBy(e.Request) {
+		return o
+	}
 	if o.State.Sends >= o.State.MaxSends {
 		return o.refuse(RefusedSends)
 	}
@@ -288,10 +186,18 @@ func (o Outcome) resend(e Resend, r Rules, now time.Time) Outcome {
 	if o.Refusal.Reason != "" {
 		return o
 	}
+	if e.Request != "" {
+		o.State.Request = e.Request
+	}
+	return o.another(e.Channel, e.Provider, e.Segments, e.FollowUp, now)
+}
+
+// another is one more send, for which the limits were asked.
+func (o Outcome) another(ch Channel, provider string, segments int, f providers.FollowUp, now time.Time) Outcome {
 	o.State.Sends++
-	o.State.Channel, o.State.UpdatedAt = e.Channel, now
+	o.State.Channel = ch
 	o.Effect = EffectSend
-	return o.deliver(e.Channel, e.Provider, e.Segments, now)
+	return o.deliver(ch, provider, segments, f, now)
 }
 
 // calling is how long a call of s that isn't over may still last; 0 if there is none.
@@ -340,13 +246,18 @@ func (o Outcome) spend(ch Channel, r Rules, now time.Time) Outcome {
 	return o
 }
 
-func (o Outcome) deliver(ch Channel, provider string, segments int, now time.Time) Outcome {
+func (o Outcome) deliver(ch Channel, provider string, segments int, f providers.FollowUp, now time.Time) Outcome {
+	o.State.FollowUp, o.State.UpdatedAt = after(f, now), now
 	d := Delivery{Provider: provider, Channel: ch, Status: providers.Accepted, At: now, UpdatedAt: now, Segments: segments}
 	o.State.Deliveries = append(o.State.Deliveries[:len(o.State.Deliveries):len(o.State.Deliveries)], d)
 	return o
 }
 
 func (o Outcome) check(e Check, r Rules, now time.Time) Outcome {
+	if o.State.counted(e) {
+		o.Effect = EffectRepeated
+		return o
+	}
 	if wait := o.Number.LockedUntil.Sub(now); wait > 0 {
 		return o.limited(ratelimit.NumberFailedChecks, wait)
 	}
@@ -356,7 +267,13 @@ func (o Outcome) check(e Check, r Rules, now time.Time) Outcome {
 	}
 	o.State.Attempts++
 	if e.Match {
+		if e.Request != "" {
+			o.State.Request = e.Request
+		}
 		return o.answered(e.Call, providers.Confirmed, now).approve(r, now)
+	}
+	if e.Guess != "" {
+		o.State.Guess = e.Guess
 	}
 	o.Number.FailedChecks = failed.TAT
 	o.Number.Failures++
@@ -402,17 +319,29 @@ func refund(tat time.Time, g ratelimit.GCRA, n int) time.Time {
 	return tat.Add(-time.Duration(n) * g.Interval)
 }
 
-func (o Outcome) failover(e Failover, now time.Time) Outcome {
+// failover goes on with a send, unless it arrived, or a later one has taken its place.
+func (o Outcome) failover(e Failover, r Rules, now time.Time) Outcome {
 	if e.N < 1 || e.N > len(o.State.Deliveries) {
 		return o.refuse(RefusedNotFound)
 	}
+	if o.State.Deliveries[e.N-1].Status.Arrived() {
+		return o.refuse(RefusedNotDue) // only the provider's answer got lost
+	}
 	o = o.setStatus(e.N, providers.Failed, now)
-	if e.Next == "" {
+	if e.N != len(o.State.Deliveries) {
 		return o
+	}
+	if e.Next == "" || e.Ambiguous && o.State.Sends >= o.State.MaxSends {
+		o.State.FollowUp = FollowUp{} // whoever asked for the send is told
+		return o
+	}
+	if e.Ambiguous { // the phone may get both
+		o.State.Sends++
+		o.Number.Hour, o.Number.Day = r.Hour.Force(o.Number.Hour, now), r.Day.Force(o.Number.Day, now)
 	}
 	failed := o.State.Deliveries[e.N-1]
 	o.Effect = EffectSend
-	return o.deliver(failed.Channel, e.Next, failed.Segments, now)
+	return o.deliver(failed.Channel, e.Next, failed.Segments, e.FollowUp, now)
 }
 
 // report applies a receipt, also after the verification ended: it still tells
@@ -421,7 +350,15 @@ func (o Outcome) report(e Report, now time.Time) Outcome {
 	if e.N < 1 || e.N > len(o.State.Deliveries) || o.State.Deliveries[e.N-1].Provider != e.Provider {
 		return o.refuse(RefusedNotFound)
 	}
-	return o.setStatus(e.N, e.Status, now)
+	o = o.setStatus(e.N, e.Status, now)
+	switch {
+	case o.Effect != EffectReport:
+	case e.Status == providers.Delivered: // also of an earlier one: it is the same code
+		o.State.FollowUp = FollowUp{}
+	case e.N == len(o.State.Deliveries):
+		o.State.FollowUp = o.State.FollowUp.reported(e, now)
+	}
+	return o
 }
 
 func (o Outcome) setStatus(n int, to providers.Status, now time.Time) Outcome {

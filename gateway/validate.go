@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,6 +18,7 @@ import (
 func (c Config) Validate(report func(field, problem string)) {
 	c.Defaults.validate(func(f, p string) { report("defaults."+f, p) })
 	c.Limits.validate(c.Defaults.ResendAfter, func(f, p string) { report("limits."+f, p) })
+	c.Fraud.validate(func(f, p string) { report("fraud."+f, p) })
 
 	shared, err := NewMessages(c.Messages)
 	if err != nil {
@@ -64,6 +66,15 @@ func between[T int | time.Duration](report func(field, problem string), field st
 	}
 }
 
+// ParseDay reads a day such as 2026-01-31, in UTC.
+func ParseDay(s string) (time.Time, error) {
+	day, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return time.Time{}, errors.New("must be a day, such as 2026-01-31")
+	}
+	return day, nil
+}
+
 func (a App) validate(report func(field, problem string)) {
 	if !validName(a.Name) {
 		report("name", "must be 1 to 32 of a-z, 0-9 and -")
@@ -75,12 +86,18 @@ func (a App) validate(report func(field, problem string)) {
 		if sum, err := hex.DecodeString(k.SHA256); err != nil || len(sum) != 32 {
 			report(fmt.Sprintf("api_keys[%d].sha256", i), `must be 64 hexadecimal digits, as "denwa key new" prints`)
 		}
+		if _, err := ParseDay(k.Created); k.Created != "" && err != nil {
+			report(fmt.Sprintf("api_keys[%d].created", i), err.Error())
+		}
 		if slices.IndexFunc(a.APIKeys, func(o APIKey) bool { return o.ID == k.ID }) < i {
 			report(fmt.Sprintf("api_keys[%d].id", i), "is the id of another key of this app already")
 		}
 	}
 	for i, country := range a.Countries {
-		if !phone.IsRegion(country) {
+		switch {
+		case country == phone.NoCountry && len(a.Countries) == 1:
+			report("countries", "must name a country beside 001, which is none")
+		case country != phone.NoCountry && !phone.IsRegion(country):
 			report(fmt.Sprintf("countries[%d]", i), "must be an ISO 3166-1 alpha-2 code, such as JP")
 		}
 	}

@@ -101,6 +101,10 @@ type Verification struct {
 	NextSendAt map[Channel]time.Time
 
 	Deliveries []Delivery
+
+	// Repeated is whether [Service.Start] found that the same request had made it
+	// before, and so sent nothing.
+	Repeated bool
 }
 
 // AttemptsRemaining is how many more checks will be evaluated.

@@ -16,7 +16,7 @@ func (nothing) SendMessage(context.Context, Message) (Acceptance, error) { retur
 // provider accepts, log line left out.
 func BenchmarkRouterSend(b *testing.B) {
 	ps := []Provider{nothing{silent{"a"}}, nothing{silent{"b"}}}
-	r, err := NewRouter(nil, ps, nil, NewMetrics(prometheus.NewRegistry(), ps, []string{"JP"}), slog.New(slog.DiscardHandler))
+	r, err := NewRouter(RouterOptions{Providers: ps, Metrics: NewMetrics(prometheus.NewRegistry(), ps, []string{"JP"}), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func BenchmarkRouterSend(b *testing.B) {
 	journal := func(context.Context, Failover) (string, error) { return "", nil }
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := r.Send(b.Context(), r.Plan(SMS, "JP"), msg, "JP", journal); err != nil {
+		if _, _, err := r.Send(b.Context(), r.Plan(textJP), msg, "JP", journal); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -53,8 +54,34 @@ func (b Breaker) withDefaults() Breaker {
 
 // gate is what all links of one provider share.
 type gate struct {
-	limit *rate.Limiter // nil: none
+	pace  *pace         // nil: none
 	slots chan struct{} // nil: any number
+}
+
+// pace hands out turns, one at a time: a limiter that is told of times out of
+// order counts what is between them twice.
+type pace struct {
+	mu    sync.Mutex
+	limit *rate.Limiter
+}
+
+// turn takes the next turn and says in how long it is; if that is after until, ok
+// is false and nothing is taken. giveBack is for who doesn't wait for it.
+func (p *pace) turn(until time.Time) (in time.Duration, giveBack func(), ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	turn := p.limit.ReserveN(now, 1)
+	in = turn.DelayFrom(now)
+	if now.Add(in).After(until) {
+		turn.CancelAt(now)
+		return in, nil, false
+	}
+	return in, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		turn.Cancel()
+	}, true
 }
 
 // newGate makes the gate of a provider, or says what is wrong with its bounds.
@@ -68,7 +95,7 @@ func newGate(name string, b Bounds) (gate, error) {
 	default:
 		// A burst of one: any larger one would let more through in some
 		// second than the carrier allows.
-		g.limit = rate.NewLimiter(rate.Limit(b.Rate), 1)
+		g.pace = &pace{limit: rate.NewLimiter(rate.Limit(b.Rate), 1)}
 	}
 	switch {
 	case b.Concurrency < 0:
@@ -94,8 +121,11 @@ func newBreaker(b Breaker, provider string, ch Channel, m *Metrics, log *slog.Lo
 		Timeout:      b.OpenFor,
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return int(c.ConsecutiveFailures) >= b.Failures },
 		IsSuccessful: func(err error) bool { return err == nil || !KindOf(err).TryNext() },
-		// A provider that asks to slow down works.
-		IsExcluded: func(err error) bool { return err != nil && KindOf(err) == Throttled },
+		// A provider that asks to slow down works, and one that can't do this tried nothing.
+		IsExcluded: func(err error) bool {
+			e := (*Error)(nil)
+			return errors.As(err, &e) && (e.Kind == Throttled || e.Unfit)
+		},
 		OnStateChange: func(_ string, _, to gobreaker.State) {
 			m.tripped(provider, ch, to != gobreaker.StateClosed)
 			at := []any{slog.String("provider", provider), slog.String("channel", string(ch))}
@@ -110,8 +140,25 @@ func newBreaker(b Breaker, provider string, ch Channel, m *Metrics, log *slog.Lo
 	})}
 }
 
-// open reports whether the provider is left alone now.
+// open reports whether the provider failed too often, a short while ago.
 func (b *breaker) open() bool { return b != nil && b.circuit.State() == gobreaker.StateOpen }
+
+// resting reports whether the provider is left alone now: it is open, or one
+// send is trying whether it works again.
+func (b *breaker) resting() bool {
+	if b == nil {
+		return false
+	}
+	switch b.circuit.State() {
+	case gobreaker.StateOpen:
+		return true
+	case gobreaker.StateHalfOpen:
+		c := b.circuit.Counts()
+		return c.Requests > c.TotalExclusions // what is excluded tried nothing
+	case gobreaker.StateClosed:
+	}
+	return false
+}
 
 // allow asks to call the provider. done takes how that went, nil for well.
 func (b *breaker) allow() (done func(*Error), err *Error) {

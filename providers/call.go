@@ -57,6 +57,14 @@ type Caller interface {
 	PlaceCall(ctx context.Context, c Call) (Acceptance, error)
 }
 
+// Drainer is a provider whose calls live in this process, and end with it.
+type Drainer interface {
+	Provider
+	// Drain takes no more calls, and returns when none is under way any more, or
+	// when ctx ends: with how many still are. Close ends those.
+	Drain(ctx context.Context) (left int)
+}
+
 // ErrNoCall is a [Switchboard]'s answer about a call that makes no sense, or not
 // any more: hang up.
 var ErrNoCall = errors.New("there is no such call")

@@ -42,13 +42,13 @@ func TestCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a, b := &exchange{carrier: &carrier{name: "a", answers: test.first}}, &exchange{carrier: &carrier{name: "b"}}
 			all := []Provider{&carrier{name: "texts"}, a, b}
-			r, err := NewRouter(nil, all, nil, NewMetrics(prometheus.NewRegistry(), all, []string{"JP"}), slog.New(slog.DiscardHandler))
+			r, err := NewRouter(RouterOptions{Providers: all, Metrics: NewMetrics(prometheus.NewRegistry(), all, []string{"JP"}), Log: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				t.Fatal(err)
 			}
 			w := &world{Router: r}
 			call := Call{Delivery: "d1", To: number, Extension: "12", Script: ivr.Script{Mode: ivr.ModeConfirm, Locale: "ja"}}
-			_, provider, err := r.Call(t.Context(), r.Plan(Voice, "JP"), call, "JP", w.record)
+			_, provider, err := r.Call(t.Context(), r.Plan(callJP), call, "JP", w.record)
 			if provider != test.provider || (err == nil) != (test.kind == "") || err != nil && KindOf(err) != test.kind {
 				t.Errorf("provider %q, error %v, want %q and kind %q", provider, err, test.provider, test.kind)
 			}
@@ -81,17 +81,17 @@ func TestServesVoice(t *testing.T) {
 	caller := &exchange{carrier: &carrier{name: "a"}}
 	all := []Provider{&carrier{name: "texts"}, caller, silent{"quiet"}, texter{&exchange{carrier: &carrier{name: "t"}}}}
 	m := NewMetrics(prometheus.NewRegistry(), all, []string{"JP"})
-	r, err := NewRouter(nil, all, nil, m, slog.New(slog.DiscardHandler))
+	r, err := NewRouter(RouterOptions{Providers: all, Metrics: m, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]Channel{SMS, Voice}, r.Offered()); diff != "" {
 		t.Errorf("offered (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"a"}, r.Plan(Voice, "JP").chain.Providers); diff != "" {
+	if diff := cmp.Diff([]string{"a"}, r.Plan(callJP).chain.Providers); diff != "" {
 		t.Errorf("providers of calls (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"texts", "a", "t"}, r.Plan(SMS, "JP").chain.Providers); diff != "" {
+	if diff := cmp.Diff([]string{"texts", "a", "t"}, r.Plan(textJP).chain.Providers); diff != "" {
 		t.Errorf("providers of messages (-want +got):\n%s", diff)
 	}
 	if got, want := testutil.CollectAndCount(m.deliveries), 3*len(MessageStatuses())+len(CallStatuses()); got != want {

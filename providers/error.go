@@ -41,6 +41,10 @@ type Error struct {
 	Code string
 	// RetryAfter is how long a throttling provider asked to wait; 0 if it didn't say.
 	RetryAfter time.Duration
+	// Unfit: the provider can't do this one thing, whoever it is for, and said so
+	// without asking its carrier. The next one may, and it says nothing of how the
+	// provider does.
+	Unfit bool
 	// Err is the cause. It must hold nothing private.
 	Err error
 }

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +27,7 @@ type Observer interface {
 	// Took: it took that long to accept or refuse.
 	Took(provider string, ch Channel, d time.Duration)
 	// Receipt: as [Metrics.Receipt].
-	Receipt(provider string, ch Channel, country string, status Status, sinceAccepted time.Duration)
+	Receipt(provider string, ch Channel, country string, status Status, sinceAsked time.Duration)
 }
 
 // nobody observes nothing.
@@ -65,11 +66,11 @@ func NewMetrics(reg prometheus.Registerer, providers []Provider, countries []str
 			"provider", "channel", "country", "outcome"),
 		sendDuration: histogram("send_duration_seconds", "Time a provider took to accept or refuse.",
 			[]float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}, "provider", "channel"),
-		failovers: counter("failovers_total", "Times the next provider was asked, by the kind of failure before.",
+		failovers: counter("failovers_total", "Times the next provider was asked, by what came before: a kind of failure, the status of a delivery, or no_receipt.",
 			"channel", "from", "to", "reason"),
 		deliveries: counter("deliveries_total", "Deliveries that reached a status.",
 			"provider", "channel", "country", "status"),
-		deliveryDuration: histogram("delivery_duration_seconds", "Time from acceptance by the provider to the receipt that says delivered.",
+		deliveryDuration: histogram("delivery_duration_seconds", "Time from when the provider is about to be asked to the receipt that says delivered.",
 			[]float64{0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 45, 60, 120, 300}, "provider", "channel", "country"),
 		outcomes: counter("ivr_outcomes_total", "Calls that ended, by how.",
 			"provider", "outcome"),
@@ -100,7 +101,7 @@ func (m *Metrics) expect(provider string, ch Channel, countries []string) {
 	m.sendDuration.WithLabelValues(provider, string(ch))
 	m.open.WithLabelValues(provider, string(ch))
 	for _, country := range countries {
-		country = countryLabel(country)
+		country = CountryLabel(country)
 		m.deliveryDuration.WithLabelValues(provider, string(ch), country)
 		m.sends.WithLabelValues(provider, string(ch), country, outcomeAccepted)
 		for _, k := range Kinds() {
@@ -114,6 +115,12 @@ func (m *Metrics) expect(provider string, ch Channel, countries []string) {
 
 // expectFailover does so for one step of a route.
 func (m *Metrics) expectFailover(ch Channel, from, to string) {
+	for _, s := range statuses(ch) {
+		if s.Lost() {
+			m.failovers.WithLabelValues(string(ch), from, to, string(s))
+		}
+	}
+	m.failovers.WithLabelValues(string(ch), from, to, NoReceipt)
 	for _, k := range Kinds() {
 		if k.TryNext() {
 			m.failovers.WithLabelValues(string(ch), from, to, string(k))
@@ -122,7 +129,7 @@ func (m *Metrics) expectFailover(ch Channel, from, to string) {
 }
 
 func (m *Metrics) sent(provider string, ch Channel, country, outcome string) {
-	m.sends.WithLabelValues(provider, string(ch), countryLabel(country), outcome).Inc()
+	m.sends.WithLabelValues(provider, string(ch), CountryLabel(country), outcome).Inc()
 	m.observer.Sent(provider, ch, country, outcome)
 }
 
@@ -146,36 +153,36 @@ func (m *Metrics) took(provider string, ch Channel) func(time.Duration) {
 
 func (m *Metrics) accepted(provider string, ch Channel, country string) {
 	m.sent(provider, ch, country, outcomeAccepted)
-	m.deliveries.WithLabelValues(provider, string(ch), countryLabel(country), string(Accepted)).Inc()
+	m.deliveries.WithLabelValues(provider, string(ch), CountryLabel(country), string(Accepted)).Inc()
 }
 
 func (m *Metrics) failedOver(ch Channel, f Failover) {
 	m.failovers.WithLabelValues(string(ch), f.From, f.To, string(f.Err.Kind)).Inc()
 }
 
+// MovedOn counts a delivery that another provider was asked for in place of from,
+// by why: its status, or [NoReceipt].
+func (m *Metrics) MovedOn(ch Channel, from, to, reason string) {
+	m.failovers.WithLabelValues(string(ch), from, to, reason).Inc()
+}
+
 // Receipt counts a receipt that brought news of a delivery. The provider must
 // be a configured one. Only delivered is timed: when a carrier gives up says
 // nothing of how long a delivery takes.
-func (m *Metrics) Receipt(provider string, ch Channel, country string, status Status, sinceAccepted time.Duration) {
-	m.observer.Receipt(provider, ch, country, status, sinceAccepted)
-	country = countryLabel(country)
+func (m *Metrics) Receipt(provider string, ch Channel, country string, status Status, sinceAsked time.Duration) {
+	m.observer.Receipt(provider, ch, country, status, sinceAsked)
+	country = CountryLabel(country)
 	m.deliveries.WithLabelValues(provider, string(ch), country, string(status)).Inc()
 	if ch == Voice && status.Final() {
 		m.outcomes.WithLabelValues(provider, string(status)).Inc()
 	}
 	if status == Delivered {
-		m.deliveryDuration.WithLabelValues(provider, string(ch), country).Observe(sinceAccepted.Seconds())
+		m.deliveryDuration.WithLabelValues(provider, string(ch), country).Observe(sinceAsked.Seconds())
 	}
 }
 
-// countryLabel bounds the label: international networks such as +883 have
-// numbers, but no country.
-func countryLabel(country string) string {
-	if isCountry(country) {
-		return country
-	}
-	return noCountry
-}
+// CountryLabel is a country as metrics name it, so that the label is bounded.
+func CountryLabel(country string) string { return cmp.Or(CountryOf(country), noCountry) }
 
 // statuses are those that a delivery by ch can have.
 func statuses(ch Channel) []Status {

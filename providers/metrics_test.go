@@ -20,7 +20,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A number of no country, as +883 has.
-	if _, _, err := w.Send(t.Context(), w.Plan(SMS, "JP"), Message{}, "001", w.record); err != nil {
+	if _, _, err := w.Send(t.Context(), w.Plan(textJP), Message{}, "001", w.record); err != nil {
 		t.Fatal(err)
 	}
 	m := w.Router.metrics
@@ -29,12 +29,16 @@ func TestMetrics(t *testing.T) {
 	m.Receipt("a", SMS, "JP", Undelivered, time.Hour)
 
 	const want = `
-# HELP denwa_failovers_total Times the next provider was asked, by the kind of failure before.
+# HELP denwa_failovers_total Times the next provider was asked, by what came before: a kind of failure, the status of a delivery, or no_receipt.
 # TYPE denwa_failovers_total counter
 denwa_failovers_total{channel="sms",from="a",reason="ambiguous",to="b"} 0
 denwa_failovers_total{channel="sms",from="a",reason="auth",to="b"} 1
 denwa_failovers_total{channel="sms",from="a",reason="throttled",to="b"} 0
 denwa_failovers_total{channel="sms",from="a",reason="unavailable",to="b"} 0
+denwa_failovers_total{channel="sms",from="a",reason="undelivered",to="b"} 0
+denwa_failovers_total{channel="sms",from="a",reason="failed",to="b"} 0
+denwa_failovers_total{channel="sms",from="a",reason="expired",to="b"} 0
+denwa_failovers_total{channel="sms",from="a",reason="no_receipt",to="b"} 0
 # HELP denwa_sends_total Messages and calls that a provider was asked for, by outcome: accepted, or the kind of failure.
 # TYPE denwa_sends_total counter
 denwa_sends_total{channel="sms",country="JP",outcome="accepted",provider="a"} 0

@@ -102,6 +102,9 @@ type Receipt struct {
 	Status Status
 	// Code is the provider's own error code; empty if there was none.
 	Code string
+	// Kind is why it didn't reach the phone, where the provider's code says: [Invalid]
+	// and [Rejected] keep other providers from being asked. May be empty.
+	Kind Kind
 }
 
 // Provider is one account at one carrier, safe for concurrent use.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 )
 
 // Router asks the providers of a route, one after the other, until one accepts.
@@ -14,59 +13,8 @@ import (
 type Router struct {
 	chains  []*chain
 	metrics *Metrics
+	random  func() float64
 	log     *slog.Logger
-}
-
-// chain is a route over providers that exist.
-type chain struct {
-	Route
-	links []*link
-}
-
-// link is one provider on one channel.
-type link struct {
-	gate
-	*breaker
-
-	name     string
-	provider Provider
-	// observe takes how long a call took.
-	observe func(time.Duration)
-}
-
-// Plan is who will be asked for one message, in order. The zero Plan asks nobody.
-type Plan struct {
-	chain *chain
-	links []*link // the chain's, those that are left alone now at the end
-	// timeout for one provider and deadline for all; 0 is the route's.
-	timeout, deadline time.Duration
-}
-
-// Within is p for a caller who can't wait as long as the route: at most each
-// for one provider and total for all. 0 leaves the route's.
-func (p Plan) Within(each, total time.Duration) Plan {
-	p.timeout, p.deadline = each, total
-	return p
-}
-
-// times are the timeout for one provider and the deadline for all.
-func (p Plan) times() (timeout, deadline time.Duration) {
-	timeout, deadline = p.chain.Timeout, p.chain.Deadline
-	if p.timeout > 0 {
-		timeout = min(timeout, p.timeout)
-	}
-	if p.deadline > 0 {
-		deadline = min(deadline, p.deadline)
-	}
-	return timeout, deadline
-}
-
-// First is the provider that is asked first; "" if there is none.
-func (p Plan) First() string {
-	if p.chain == nil {
-		return ""
-	}
-	return p.links[0].name
 }
 
 // Failover is one provider's failure and who is asked next.
@@ -79,13 +27,27 @@ type Failover struct {
 	To string
 }
 
-// NewRouter returns a router over providers, which are in the order of the
-// configuration. Without routes, each channel asks every provider that serves
-// it. Bounds are those of a provider by its name; one that isn't there has none. All mistakes are reported at once.
-func NewRouter(routes []Route, providers []Provider, bounds map[string]Bounds, m *Metrics, log *slog.Logger) (*Router, error) {
-	byName := make(map[string]Provider, len(providers))
+// RouterOptions are what a [Router] is made of.
+type RouterOptions struct {
+	// Routes, in the order in which they are tried. Without any, each channel
+	// asks every provider that serves it.
+	Routes []Route
+	// Providers are in the order of the configuration.
+	Providers []Provider
+	// Bounds of a provider by its name; one that isn't there has none.
+	Bounds  map[string]Bounds
+	Metrics *Metrics
+	// Random draws evenly from [0,1), for routes with weights. It is safe for
+	// concurrent use; nil is the one of math/rand.
+	Random func() float64
+	Log    *slog.Logger
+}
+
+// NewRouter returns a router. All mistakes are reported at once.
+func NewRouter(o RouterOptions) (*Router, error) {
+	byName := make(map[string]Provider, len(o.Providers))
 	var problems []error
-	for _, p := range providers {
+	for _, p := range o.Providers {
 		name := p.Name()
 		if !ValidName(name) {
 			problems = append(problems, fmt.Errorf("provider name %q must be 1 to 32 lower-case letters, digits and hyphens", name))
@@ -95,8 +57,8 @@ func NewRouter(routes []Route, providers []Provider, bounds map[string]Bounds, m
 		}
 		byName[name] = p
 	}
-	gates := make(map[string]gate, len(bounds))
-	for name, b := range bounds {
+	gates := make(map[string]gate, len(o.Bounds))
+	for name, b := range o.Bounds {
 		if byName[name] == nil {
 			problems = append(problems, fmt.Errorf("bounds for provider %q, which isn't configured", name))
 		}
@@ -104,87 +66,70 @@ func NewRouter(routes []Route, providers []Provider, bounds map[string]Bounds, m
 		problems = append(problems, err)
 		gates[name] = g
 	}
-	if len(routes) == 0 {
-		routes = defaultRoutes(providers)
+	if len(o.Routes) == 0 {
+		o.Routes = defaultRoutes(o.Providers)
 	}
-	problems = append(problems, checkRoutes(routes, byName))
+	problems = append(problems, checkRoutes(o.Routes, byName))
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-
-	type served struct {
-		name string
-		ch   Channel
+	if o.Random == nil {
+		o.Random = anyFloat
 	}
+	r := &Router{metrics: o.Metrics, random: o.Random, log: o.Log}
 	breakers := map[served]*breaker{} // one, whichever route leads to it
 	for name, p := range byName {
-		b, bounded := bounds[name]
+		b, bounded := o.Bounds[name]
 		for _, ch := range Channels() {
 			if bounded && Serves(p, ch) {
-				breakers[served{name, ch}] = newBreaker(b.Breaker, name, ch, m, log)
+				breakers[served{name, ch}] = newBreaker(b.Breaker, name, ch, o.Metrics, o.Log)
 			}
 		}
 	}
-	r := &Router{metrics: m, log: log}
-	for _, route := range routes {
-		c := &chain{Route: route.withDefaults()}
-		for i, name := range route.Providers {
-			c.links = append(c.links, &link{
+	for i, route := range o.Routes {
+		c := newChain(route, i, func(name string) *link {
+			return &link{
 				gate: gates[name], breaker: breakers[served{name, route.Channel}], name: name, provider: byName[name],
-				observe: m.took(name, route.Channel),
-			})
-			if i > 0 {
-				m.expectFailover(route.Channel, route.Providers[i-1], name)
+				observe: o.Metrics.took(name, route.Channel),
 			}
-		}
+		})
+		c.expectFailovers(o.Metrics)
 		r.chains = append(r.chains, c)
 	}
 	return r, nil
 }
 
-// Offered lists the channels that have a route, for some country at least.
+// served is a provider on one channel.
+type served struct {
+	name string
+	ch   Channel
+}
+
+// Offered lists the channels that have a route, for some destination at least.
 func (r *Router) Offered() []Channel {
 	var offered []Channel
 	for _, ch := range Channels() {
-		for _, c := range r.chains {
-			if c.Channel == ch {
-				offered = append(offered, ch)
-				break
-			}
+		if slices.ContainsFunc(r.chains, func(c *chain) bool { return c.Channel == ch }) {
+			offered = append(offered, ch)
 		}
 	}
 	return offered
 }
 
-// Plan picks the providers for a message to a number of country, as ISO 3166-1
-// alpha-2; "" for a number that belongs to none.
-func (r *Router) Plan(ch Channel, country string) Plan {
+// Providers lists whom the routes of a channel ask, for some destination at least.
+func (r *Router) Providers(ch Channel) []string {
+	var names []string
 	for _, c := range r.chains {
-		if c.takes(ch, country) {
-			return Plan{chain: c, links: c.working()}
+		if c.Channel != ch {
+			continue
+		}
+		for _, l := range c.links {
+			if !slices.Contains(names, l.name) {
+				names = append(names, l.name)
+			}
 		}
 	}
-	return Plan{}
-}
-
-// working is c's links in order, but those that are left alone now at the end:
-// a send that need not try them first isn't recorded with them.
-func (c *chain) working() []*link {
-	var working, resting []*link
-	for _, l := range c.links {
-		if l.open() {
-			resting = append(resting, l)
-		}
-	}
-	if resting == nil { // mostly
-		return c.links
-	}
-	for _, l := range c.links {
-		if !slices.Contains(resting, l) {
-			working = append(working, l)
-		}
-	}
-	return append(working, resting...)
+	return names
 }
 
 // Ready reports whether each channel that is offered has a provider that isn't
@@ -208,8 +153,9 @@ func (r *Router) Ready(context.Context) error {
 // nothing more is sent and Send returns its error. Its context outlives the
 // route's deadline and the caller, so that a failure is recorded even then.
 //
-// Otherwise the error wraps the last provider's [*Error]. The country is a
-// metric label.
+// Otherwise the error wraps the last provider's [*Error], or an [Ambiguous] one if
+// an earlier provider may have sent msg and the last one doesn't say that it can't
+// arrive. The country is a metric label.
 func (r *Router) Send(ctx context.Context, plan Plan, msg Message, country string,
 	failover func(ctx context.Context, f Failover) (delivery string, err error),
 ) (Acceptance, string, error) {

@@ -22,15 +22,22 @@ const (
 	text   = "your code is 123456"
 )
 
+var (
+	textJP = Destination{Channel: SMS, Country: "JP"}
+	callJP = Destination{Channel: Voice, Country: "JP"}
+)
+
 // carrier answers each message with the next of its answers, and accepts once
 // they are used up. "" accepts, "hang" waits for the context, "panic" panics,
-// "plain" fails without a kind, and a kind fails so.
+// "plain" fails without a kind, "unfit" can't do this one, a time accepts after
+// it, and a kind fails so.
 type carrier struct {
 	name string
 
 	mu      sync.Mutex
 	answers []string
 	asked   []string // deliveries
+	times   []time.Time
 }
 
 func (c *carrier) Name() string { return c.name }
@@ -43,7 +50,12 @@ func (c *carrier) SendMessage(ctx context.Context, msg Message) (Acceptance, err
 		answer, c.answers = c.answers[0], c.answers[1:]
 	}
 	c.asked = append(c.asked, msg.Delivery)
+	c.times = append(c.times, time.Now())
 	c.mu.Unlock()
+	if after, err := time.ParseDuration(answer); err == nil {
+		time.Sleep(after)
+		return Acceptance{}, nil
+	}
 	switch answer {
 	case "":
 		return Acceptance{Reference: c.name + "-ref"}, nil
@@ -59,6 +71,8 @@ func (c *carrier) SendMessage(ctx context.Context, msg Message) (Acceptance, err
 	case "slow":
 		time.Sleep(4 * time.Second)
 		return Acceptance{}, &Error{Kind: Unavailable, Err: errors.New("the carrier is down")}
+	case "unfit":
+		return Acceptance{}, &Error{Kind: Unavailable, Unfit: true, Err: errors.New("the carrier can't do this")}
 	case "nil":
 		return Acceptance{}, (*Error)(nil)
 	}
@@ -104,7 +118,9 @@ func newWorld(t *testing.T, carriers []string, routes []Route, bounds map[string
 	}
 	var err error
 	w.counts = NewMetrics(w.metrics, all, []string{"JP"})
-	w.Router, err = NewRouter(routes, all, bounds, w.counts, slog.New(slog.NewTextHandler(w.log, nil)))
+	w.Router, err = NewRouter(RouterOptions{
+		Routes: routes, Providers: all, Bounds: bounds, Metrics: w.counts, Log: slog.New(slog.NewTextHandler(w.log, nil)),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +142,7 @@ func (w *world) record(_ context.Context, f Failover) (string, error) {
 
 func (w *world) send(t *testing.T) (Acceptance, string, error) {
 	t.Helper()
-	return w.Send(t.Context(), w.Plan(SMS, "JP"), Message{Delivery: "d1", To: number, Text: text}, "JP", w.record)
+	return w.Send(t.Context(), w.Plan(textJP), Message{Delivery: "d1", To: number, Text: text}, "JP", w.record)
 }
 
 func (w *world) asked() map[string][]string {
@@ -205,6 +221,20 @@ func TestSend(t *testing.T) {
 			[]string{"a ambiguous > b", "b unavailable > c"},
 		},
 		{
+			"a clear failure of the last one doesn't say what the first one did",
+			[]string{"a:ambiguous", "b:unavailable"},
+			"b", Ambiguous,
+			map[string][]string{"a": {"d1"}, "b": {"d2"}},
+			[]string{"a ambiguous > b", "b unavailable > nobody"},
+		},
+		{
+			"a number that can't be reached wasn't",
+			[]string{"a:ambiguous", "b:invalid"},
+			"b", Invalid,
+			map[string][]string{"a": {"d1"}, "b": {"d2"}},
+			[]string{"a ambiguous > b", "b invalid > nobody"},
+		},
+		{
 			"two ambiguous failures stop even apart",
 			[]string{"a:ambiguous", "b:unavailable", "c:ambiguous", "d"},
 			"c", Ambiguous,
@@ -270,6 +300,27 @@ func TestSend(t *testing.T) {
 	}
 }
 
+// TestFailureText: what is logged names each cause once, in one line.
+func TestFailureText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, test := range []struct {
+			carriers []string
+			want     string
+		}{
+			{[]string{"a:ambiguous"}, `send by provider "a": ambiguous (code 42): as the carrier says`},
+			{[]string{"a:ambiguous", "b:ambiguous"}, `send by provider "b": ambiguous (code 42): as the carrier says`},
+			{
+				[]string{"a:ambiguous", "b:unavailable"},
+				`send by provider "b": ambiguous: unavailable (code 42): as the carrier says, after ambiguous (code 42): as the carrier says`,
+			},
+		} {
+			if _, _, err := newWorld(t, test.carriers, nil, nil).send(t); err == nil || err.Error() != test.want {
+				t.Errorf("%v: %q, want %q", test.carriers, err, test.want)
+			}
+		}
+	})
+}
+
 func TestSendWithoutRoute(t *testing.T) {
 	w := newWorld(t, []string{"a"}, []Route{{Channel: SMS, Countries: []string{"US"}, Providers: []string{"a"}}}, nil)
 	if _, provider, err := w.send(t); KindOf(err) != Unavailable || provider != "" || len(w.asked()) > 0 {
@@ -280,7 +331,7 @@ func TestSendWithoutRoute(t *testing.T) {
 func TestJournalFails(t *testing.T) {
 	w := newWorld(t, []string{"a:unavailable", "b"}, nil, nil)
 	broken := errors.New("the store doesn't answer")
-	_, _, err := w.Send(t.Context(), w.Plan(SMS, "JP"), Message{Delivery: "d1"}, "JP",
+	_, _, err := w.Send(t.Context(), w.Plan(textJP), Message{Delivery: "d1"}, "JP",
 		func(context.Context, Failover) (string, error) { return "d2", broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v, want the journal's error", err)
@@ -321,7 +372,7 @@ func TestWithin(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, []string{"a:hang", "b"}, nil, nil)
-			plan := w.Plan(SMS, "JP").Within(tt.each, tt.total)
+			plan := w.Plan(textJP).Within(tt.each, tt.total)
 			begin := time.Now()
 			_, provider, _ := w.Send(t.Context(), plan, Message{Delivery: "d1", To: number, Text: text}, "JP", w.record)
 			if provider != tt.provider || time.Since(begin) != tt.want {
@@ -352,7 +403,7 @@ func TestDeadlineInJournal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		route := Route{Channel: SMS, Providers: []string{"a", "b"}, Deadline: time.Second}
 		w := newWorld(t, []string{"a:unavailable", "b"}, []Route{route}, nil)
-		_, _, err := w.Send(t.Context(), w.Plan(SMS, "JP"), Message{Delivery: "d1"}, "JP",
+		_, _, err := w.Send(t.Context(), w.Plan(textJP), Message{Delivery: "d1"}, "JP",
 			func(ctx context.Context, f Failover) (string, error) {
 				time.Sleep(2 * time.Second)
 				if ctx.Err() != nil {
@@ -375,7 +426,7 @@ func TestDeadlineInJournal(t *testing.T) {
 func TestJournalIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, []string{"a:unavailable", "b"}, nil, nil)
-		_, _, err := w.Send(t.Context(), w.Plan(SMS, "JP"), Message{Delivery: "d1"}, "JP",
+		_, _, err := w.Send(t.Context(), w.Plan(textJP), Message{Delivery: "d1"}, "JP",
 			func(ctx context.Context, _ Failover) (string, error) {
 				<-ctx.Done()
 				return "", context.Cause(ctx)
@@ -393,7 +444,7 @@ func TestCallerGone(t *testing.T) {
 		gone := errors.New("the caller hung up")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(gone) })
-		_, _, err := w.Send(ctx, w.Plan(SMS, "JP"), Message{Delivery: "d1"}, "JP",
+		_, _, err := w.Send(ctx, w.Plan(textJP), Message{Delivery: "d1"}, "JP",
 			func(ctx context.Context, f Failover) (string, error) {
 				if ctx.Err() != nil {
 					t.Error("the journal's context has ended")
@@ -421,7 +472,7 @@ func TestRate(t *testing.T) {
 		var waited []time.Duration
 		for range 6 {
 			wg.Go(func() {
-				_, provider, err := w.Send(t.Context(), w.Plan(SMS, "JP"), Message{}, "JP",
+				_, provider, err := w.Send(t.Context(), w.Plan(textJP), Message{}, "JP",
 					func(_ context.Context, f Failover) (string, error) {
 						if f.Err.Kind != Throttled || f.Err.RetryAfter <= 2*time.Second {
 							t.Errorf("failover %v, retry after %v", f, f.Err.RetryAfter)
@@ -462,7 +513,7 @@ func TestRateCallerGone(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		_, _, err := w.Send(ctx, w.Plan(SMS, "JP"), Message{}, "JP", w.record)
+		_, _, err := w.Send(ctx, w.Plan(textJP), Message{}, "JP", w.record)
 		if KindOf(err) != Unavailable || len(w.carriers["a"].asked) != 1 {
 			t.Errorf("got %v, asked %v", err, w.asked())
 		}
@@ -482,9 +533,9 @@ func TestLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		const when = "time=2000-01-01T00:00:00.000Z "
-		want := `level=ERROR msg="send failed" delivery=d1 provider=a channel=sms country=JP kind=auth code=42 next=b error="as the carrier says"
-level=WARN msg="send failed" delivery=d2 provider=b channel=sms country=JP kind=unavailable code=42 next=c error="as the carrier says"
-level=INFO msg="delivery accepted" delivery=d3 provider=c channel=sms country=JP reference=c-ref
+		want := `level=ERROR msg="send failed" verification=d1 delivery=d1 provider=a channel=sms country=JP kind=auth code=42 next=b error="as the carrier says"
+level=WARN msg="send failed" verification=d2 delivery=d2 provider=b channel=sms country=JP kind=unavailable code=42 next=c error="as the carrier says"
+level=INFO msg="delivery accepted" verification=d3 delivery=d3 provider=c channel=sms country=JP reference=c-ref
 `
 		if diff := cmp.Diff(want, strings.ReplaceAll(w.log.String(), when, "")); diff != "" {
 			t.Errorf("log (-want +got):\n%s", diff)

@@ -21,7 +21,7 @@ var (
 	errRate        = errors.New("its rate leaves no time for this call")
 	errTripped     = errors.New("it failed too often and is left alone for a while")
 	errFull        = errors.New("as many calls as its concurrency allows are under way")
-	errNoProvider  = errors.New("no route leads to this country")
+	errNoProvider  = errors.New("no route leads there")
 	errNoMessenger = &Error{Kind: Unavailable, Err: errors.New("the provider sends no messages")}
 	errNoCaller    = &Error{Kind: Unavailable, Err: errors.New("the provider places no calls")}
 )
@@ -39,29 +39,36 @@ func (r *Router) send(ctx context.Context, plan Plan, delivery, country string,
 	}
 	timeout, total := plan.times()
 	deadline := time.Now().Add(total)
-	ambiguous := false
+	var unclear *Error // of a provider that may have sent it
 	for i := 0; ; i++ {
 		l := plan.links[i]
-		accepted, failure := r.attempt(ctx, l, timeout, deadline, delivery, ask)
+		attempt, span := beginAttempt(ctx, l.name, c.Channel, country, delivery)
+		accepted, failure := r.attempt(attempt, l, timeout, deadline, delivery, ask)
+		endAttempt(span, failure)
 		if failure == nil {
 			r.metrics.accepted(l.name, c.Channel, country)
-			r.log.LogAttrs(ctx, slog.LevelInfo, "delivery accepted",
+			r.log.LogAttrs(attempt, slog.LevelInfo, "delivery accepted", slog.String("verification", verificationOf(delivery)),
 				slog.String("delivery", delivery), slog.String("provider", l.name), slog.String("channel", string(c.Channel)),
 				slog.String("country", country), slog.String("reference", accepted.Reference))
 			return accepted, l.name, nil
 		}
 		f := Failover{From: l.name, Err: failure}
-		again := failure.Kind == Ambiguous && (ambiguous || c.Channel == Voice)
-		ambiguous = ambiguous || failure.Kind == Ambiguous
+		again := failure.Kind == Ambiguous && (unclear != nil || c.Channel == Voice)
+		if failure.Kind == Ambiguous {
+			unclear = failure
+		}
 		if failure.Kind.TryNext() && !again && i+1 < len(plan.links) && ctx.Err() == nil && time.Now().Before(deadline) {
 			f.To = plan.links[i+1].name
 		}
-		r.failed(ctx, c, f, delivery, country)
+		r.failed(attempt, c, f, delivery, country)
 		next, err := record(ctx, f, failover)
 		if err != nil {
 			return Acceptance{}, l.name, fmt.Errorf("record failure of provider %q: %w", l.name, err)
 		}
 		if f.To == "" {
+			if unclear != nil && failure.Kind != Ambiguous && failure.Kind.TryNext() { // it says nothing of what was sent before
+				failure = &Error{Kind: Ambiguous, Err: fmt.Errorf("%w, after %w", failure, unclear)}
+			}
 			return Acceptance{}, l.name, fmt.Errorf("send by provider %q: %w", l.name, failure)
 		}
 		r.metrics.failedOver(c.Channel, f)
@@ -79,17 +86,21 @@ func (r *Router) attempt(ctx context.Context, l *link, timeout time.Duration, de
 	}
 	ctx, cancel := context.WithDeadlineCause(ctx, end, cause)
 	defer cancel()
-	if l.open() {
+	if l.resting() {
 		return Acceptance{}, &Error{Kind: Unavailable, Err: errTripped}
 	}
-	if err := l.wait(ctx, end); err != nil {
-		return Acceptance{}, err
-	}
-	leave, failure := l.enter(ctx, end)
+	// The call has at least half of the time: one that is cut off may have been sent.
+	patience := now.Add(end.Sub(now) / 2)
+	leave, failure := l.enter(ctx, patience)
 	if failure != nil {
 		return Acceptance{}, failure
 	}
 	defer leave()
+	// The rate comes last, because it is of calls: turns that were taken before
+	// would be used up all at once when there is room again.
+	if err := l.wait(ctx, patience); err != nil {
+		return Acceptance{}, err
+	}
 	if ctx.Err() != nil {
 		return Acceptance{}, &Error{Kind: Unavailable, Err: fmt.Errorf("not asked: %w", context.Cause(ctx))}
 	}
@@ -97,9 +108,10 @@ func (r *Router) attempt(ctx context.Context, l *link, timeout time.Duration, de
 	if failure != nil {
 		return Acceptance{}, failure
 	}
-	asked := time.Now()
+	asked(ctx)
+	began := time.Now()
 	accepted, err := r.call(ctx, l, delivery, ask)
-	l.observe(time.Since(asked))
+	l.observe(time.Since(began))
 	if err != nil {
 		failure = understand(ctx, err)
 	}
@@ -107,13 +119,13 @@ func (r *Router) attempt(ctx context.Context, l *link, timeout time.Duration, de
 	return accepted, failure
 }
 
-// enter waits until the provider has fewer calls under way than it may have, as
-// long as wait does. leave makes room for the next.
-func (g gate) enter(ctx context.Context, end time.Time) (leave func(), failure *Error) {
+// enter waits, at most until then, for the provider to have fewer calls under way
+// than it may have. leave makes room for the next.
+func (g gate) enter(ctx context.Context, until time.Time) (leave func(), failure *Error) {
 	if g.slots == nil {
 		return func() {}, nil
 	}
-	patience := time.NewTimer(time.Until(end) / 2)
+	patience := time.NewTimer(time.Until(until))
 	defer patience.Stop()
 	select {
 	case g.slots <- struct{}{}:
@@ -125,21 +137,17 @@ func (g gate) enter(ctx context.Context, end time.Time) (leave func(), failure *
 	}
 }
 
-// wait waits for the provider's rate. It leaves the call at least half of the
-// attempt's time: a call that is cut off may have been sent.
-func (g gate) wait(ctx context.Context, end time.Time) *Error {
-	if g.limit == nil {
+// wait waits for the provider's rate, unless that would be longer than until then.
+func (g gate) wait(ctx context.Context, until time.Time) *Error {
+	if g.pace == nil {
 		return nil
 	}
-	now := time.Now()
-	turn := g.limit.ReserveN(now, 1)
-	delay := turn.DelayFrom(now)
+	delay, giveBack, ok := g.pace.turn(until)
+	if !ok {
+		return &Error{Kind: Throttled, RetryAfter: delay, Err: errRate}
+	}
 	if delay == 0 {
 		return nil
-	}
-	if delay > end.Sub(now)/2 {
-		turn.CancelAt(now)
-		return &Error{Kind: Throttled, RetryAfter: delay, Err: errRate}
 	}
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
@@ -147,7 +155,7 @@ func (g gate) wait(ctx context.Context, end time.Time) *Error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		turn.Cancel()
+		giveBack()
 		return &Error{Kind: Unavailable, Err: fmt.Errorf("not asked: %w", context.Cause(ctx))}
 	}
 }
@@ -194,7 +202,7 @@ func (r *Router) failed(ctx context.Context, c *chain, f Failover, delivery, cou
 	if f.Err.Kind == Auth {
 		level = slog.LevelError
 	}
-	r.log.LogAttrs(ctx, level, "send failed",
+	r.log.LogAttrs(ctx, level, "send failed", slog.String("verification", verificationOf(delivery)),
 		slog.String("delivery", delivery), slog.String("provider", f.From), slog.String("channel", string(c.Channel)),
 		slog.String("country", country), slog.String("kind", string(f.Err.Kind)), slog.String("code", f.Err.Code),
 		slog.String("next", f.To), slog.Any("error", f.Err.Err))

@@ -8,18 +8,21 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"reflect"
 	"runtime"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/otel/trace"
 
 	"denwa/config"
 	"denwa/gateway"
 	"denwa/gateway/dashboard"
 	"denwa/gateway/httpapi"
+	"denwa/gateway/learning"
 	"denwa/gateway/redisstore"
 	"denwa/gateway/webhook"
 	"denwa/providers"
@@ -29,19 +32,26 @@ import (
 const (
 	// storeWait is how long the store may take to answer at start.
 	storeWait = 5 * time.Second
-	// expireInterval is how often verifications whose time is over are ended.
-	expireInterval = 2 * time.Second
+	// namesInterval is how often instances look whether they agree on names.
+	namesInterval = 10 * time.Second
+	// sweepInterval is how often verifications whose time is over are ended, and
+	// deliveries that nothing is heard of moved on.
+	sweepInterval = 2 * time.Second
 )
 
 // app is a running gateway.
 type app struct {
 	config  *config.Config
 	log     *slog.Logger
+	tracer  trace.Tracer // nil: no traces
+	ages    *ages
 	service *gateway.Service
 	keyRate *ratelimit.Local
 	server  *httpapi.Server
 
 	public, admin net.Listener
+	// drainers have calls in this process.
+	drainers []providers.Drainer
 	// drains end what shutting down would wait for.
 	drains []func() error
 	// closers undo what start did, last first.
@@ -65,8 +75,12 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 		return nil, err
 	}
 
+	if a.tracer, err = a.startTracing(ctx, c.Tracing); err != nil {
+		return nil, err
+	}
 	registry := newRegistry()
-	client, closer, err := redisstore.Connect(c.Store)
+	a.ages = newAges(registry, c)
+	client, closer, err := redisstore.ConnectSeen(c.Store, a.ages.certificates.Of(partStore, ""))
 	if err != nil {
 		return nil, err
 	}
@@ -85,35 +99,47 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 	if err != nil {
 		return nil, err
 	}
+	if _, err := keys.ShareNames(ctx, store); err != nil {
+		return nil, withExit(exitStore, err)
+	}
+	//nolint:contextcheck // it lives as long as the gateway, not as start.
+	a.background(func(ctx context.Context) { a.shareNames(ctx, keys, store) })
 
 	carriers, err := a.providers(store, keys, registry) //nolint:contextcheck // providers live as long as the gateway, not as start.
 	if err != nil {
 		return nil, err
 	}
 	sends := providers.NewMetrics(registry, carriers.list, countries(c.Gateway))
-	router, err := providers.NewRouter(c.Routes, carriers.list, carriers.bounds, sends, log)
+	router, err := providers.NewRouter(providers.RouterOptions{
+		Routes: c.Routes, Providers: carriers.list, Bounds: carriers.bounds, Metrics: sends, Log: log,
+	})
 	if err != nil {
 		return nil, err
 	}
-	policy, err := gateway.NewPolicy(c.Gateway, router.Offered())
+	policy, err := gateway.NewPolicy(c.Gateway, router)
 	if err != nil {
 		return nil, err
 	}
-	counts, verified := dashboard.NewRecorder(store.Funnel(), log), gateway.NewMetrics(registry)
+	counts, verified := dashboard.NewRecorder(store.Funnel(), log), gateway.NewMetrics(registry, router)
 	sends.Observe(counts)
 	verified.Observe(counts)
 	//nolint:contextcheck // it lives as long as the gateway, not as start.
 	a.background(counts.Run)
+	teacher := learning.New(learning.Options{Routes: router, Counter: counts, Counts: store.Funnel(), Reg: registry, Log: log})
+	verified.ObserveConversion(teacher)
+	//nolint:contextcheck // it lives as long as the gateway, not as start.
+	a.background(teacher.Run)
 	a.service = gateway.NewService(gateway.Parts{
-		Store: store, Limits: ratelimit.NewRedis(client, ratelimit.Prefix), Sender: router, Keys: keys,
-		Metrics: verified, Receipts: sends, Log: log,
+		Store: store, Limits: store.Limits(ratelimit.NewRedis(client, ratelimit.Prefix)), Sender: router, Keys: keys,
+		Metrics: verified, Receipts: sends, Log: log, Tracer: a.tracer,
 	}, policy)
 	//nolint:contextcheck // it lives as long as the gateway, not as start.
-	a.background(func(ctx context.Context) { a.service.ExpireEvery(ctx, expireInterval) })
+	a.background(func(ctx context.Context) { a.service.Run(ctx, sweepInterval) })
 
 	dispatcher := webhook.New(webhook.Options{
 		Outbox: store.Outbox(), Apps: func() []string { return a.service.Policy().Notified() },
-		Render: a.event, Metrics: webhook.NewMetrics(registry), Log: log,
+		Render: a.event, Metrics: webhook.NewMetrics(registry), Log: log, Tracer: a.tracer,
+		Certificates: func(app string) *providers.Certificates { return a.ages.certificates.Of(partWebhook, app) },
 	})
 	//nolint:contextcheck // it lives as long as the gateway, not as start.
 	a.background(dispatcher.Run)
@@ -137,16 +163,16 @@ func start(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err
 		KeyRate:      a.keyRate, Limited: a.service.Limited,
 		KeyLimit:  func() ratelimit.Limit { return a.service.Policy().Limits.APIKey },
 		Callbacks: carriers.callbacks, Mounts: mounts,
-		AdminMounts: dashboardMounts(store, log),
+		AdminMounts: dashboardMounts(store, teacher, log),
 		Ready:       map[string]func(context.Context) error{"store": a.service.Ready, "providers": router.Ready},
-		Log:         log, Registerer: registry, Gatherer: registry,
+		Log:         log, Registerer: registry, Gatherer: registry, Tracer: a.tracer,
 	})
 	return a, err
 }
 
 // dashboardMounts are what operators look at.
-func dashboardMounts(store *redisstore.Store, log *slog.Logger) map[string]http.Handler {
-	h := dashboard.NewHandler(dashboard.Options{Store: store.Funnel(), Log: log})
+func dashboardMounts(store *redisstore.Store, teacher *learning.Teacher, log *slog.Logger) map[string]http.Handler {
+	h := dashboard.NewHandler(dashboard.Options{Store: store.Funnel(), Learning: teacher, Log: log})
 	return map[string]http.Handler{"/dashboard": h, "/dashboard/": h}
 }
 
@@ -216,27 +242,57 @@ func (a *app) serve(ctx context.Context) error {
 	}
 	// ctx is over; the time that stopping may take is the server's own business.
 	err := a.server.Shutdown(context.WithoutCancel(ctx))
+	a.drainCalls(context.WithoutCancel(ctx))
 	err = errors.Join(err, <-served, a.close())
 	a.log.InfoContext(ctx, "stopped")
 	return withExit(exitFailure, err)
 }
 
-// reload follows c's apps, keys, limits and messages. Everything else needs a
-// restart, which it says if something of it changed.
+// drainCalls lets calls come to their end that live in this process. Nobody asks
+// for new ones any more, and one that should follow a lost message goes elsewhere.
+func (a *app) drainCalls(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, a.config.Server.ShutdownCalls)
+	defer cancel()
+	var draining sync.WaitGroup
+	for _, p := range a.drainers {
+		draining.Go(func() {
+			if left := p.Drain(ctx); left > 0 {
+				a.log.WarnContext(ctx, "calls are cut off: server.shutdown_calls is over", "provider", p.Name(), "calls", left)
+			}
+		})
+	}
+	draining.Wait()
+}
+
+// reload follows c's apps, keys, limits, fraud rules and messages. Everything else
+// needs a restart: it names the sections of that which changed since the start.
 func (a *app) reload(ctx context.Context, c *config.Config) error {
-	policy, err := gateway.NewPolicy(c.Gateway, a.service.Policy().Offered())
+	policy, err := gateway.NewPolicy(c.Gateway, a.service.Policy().Routes())
 	if err != nil {
 		return err
 	}
 	a.service.SetPolicy(policy)
 	a.keyRate.SetLimit(policy.Limits.APIKey)
-	was, is := *a.config, *c
-	was.Gateway, is.Gateway = gateway.Config{}, gateway.Config{}
-	if !reflect.DeepEqual(was, is) { //nolint:forbidigo // not of secrets' values alone, and nobody outside times it.
-		a.log.WarnContext(ctx, "the new configuration changes more than apps, limits and messages; restart to take that over")
+	a.ages.follow(c)
+	if sections := a.config.NeedsRestart(c); len(sections) > 0 {
+		a.log.WarnContext(ctx, "the new configuration changes what only a restart takes over", "sections", strings.Join(sections, ","))
 	}
 	a.log.InfoContext(ctx, "configuration reloaded", "apps", len(c.Gateway.Apps))
 	return nil
+}
+
+// shareNames tells a store that lost everything what names are made with.
+func (a *app) shareNames(ctx context.Context, keys *gateway.Keyring, store *redisstore.Store) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(namesInterval):
+		}
+		if changed, err := keys.ShareNames(ctx, store); err == nil && changed { // an error shows wherever else the store is asked
+			a.log.WarnContext(ctx, "numbers have other names in the store than before; it lost everything, or keys.master isn't the same on all instances")
+		}
+	}
 }
 
 // background runs work until the gateway closes.
@@ -282,6 +338,9 @@ func countries(c gateway.Config) []string {
 	expected := []string{c.Defaults.Country}
 	for _, a := range c.Apps {
 		expected = append(expected, a.Countries...)
+	}
+	for i, country := range expected {
+		expected[i] = providers.CountryLabel(country)
 	}
 	slices.Sort(expected)
 	return slices.Compact(expected)

@@ -3,8 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -105,12 +103,12 @@ func moment(t time.Time) *time.Time {
 
 // openDesk connects to the store of the configuration at path.
 func openDesk(c *cobra.Command, path string) (*gateway.Desk, *config.Config, func(), error) {
-	cfg, err := config.Load(path, os.Environ())
+	cfg, err := loadNamed(path)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if cfg.Store.Type == redisstore.TypeEmbedded {
-		return nil, nil, nil, errUsage(c, errors.New("the embedded store is inside the gateway's process, out of reach; this needs Redis"))
+	if err := inReach(c, cfg.Store); err != nil {
+		return nil, nil, nil, err
 	}
 	master, previous, err := cfg.Keys.Decode()
 	if err != nil {
@@ -120,7 +118,7 @@ func openDesk(c *cobra.Command, path string) (*gateway.Desk, *config.Config, fun
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	policy, err := gateway.NewPolicy(cfg.Gateway, nil)
+	policy, err := gateway.NewPolicy(cfg.Gateway, gateway.Everywhere{})
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -129,7 +127,20 @@ func openDesk(c *cobra.Command, path string) (*gateway.Desk, *config.Config, fun
 		return nil, nil, nil, err
 	}
 	store := redisstore.New(client, redisstore.NewMetrics(prometheus.NewRegistry()))
-	return gateway.NewDesk(store, keys, policy), cfg, func() { _ = store.Close(); _ = closeClient() }, nil
+	closer := func() { _ = store.Close(); _ = closeClient() }
+	if _, err := keys.ShareNames(c.Context(), store); err != nil {
+		closer()
+		return nil, nil, nil, withExit(exitStore, err)
+	}
+	return gateway.NewDesk(store, keys, policy), cfg, closer, nil
+}
+
+// inReach refuses a store that only the gateway itself has.
+func inReach(c *cobra.Command, store redisstore.Config) error {
+	if store.Type != redisstore.TypeEmbedded {
+		return nil
+	}
+	return errUsage(c, errors.New("the embedded store is inside the gateway's process, out of reach; this needs Redis"))
 }
 
 // deskError gives an error of a [gateway.Desk] its exit code.
@@ -141,7 +152,7 @@ func deskError(err error) error {
 	case said.Code == gateway.CodeNotFound:
 		return withExit(exitNo, err)
 	case said.Code == gateway.CodeUnavailable:
-		return withExit(exitStore, fmt.Errorf("%w: %w", err, said.Err))
+		return withExit(exitStore, err)
 	}
 	return err
 }

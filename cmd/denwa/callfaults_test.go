@@ -229,22 +229,17 @@ func TestCallbacksAtOnce(t *testing.T) {
 		wg.Wait()
 		g.wantStatus(t, id, "approved")
 		c.tells(t, 1, "approved")
-		once := 0
-		for _, n := range heard {
-			if n == 1 {
-				once++
-			}
-		}
-		if len(heard) != 2 || once != 1 {
-			t.Errorf("heard %v, want one approval and 49 goodbyes", heard)
+		// Who asks again may not have had the answer, so all have the same.
+		if len(heard) != 1 {
+			t.Errorf("heard %v, want 50 approvals", heard)
 		}
 
 		// Replayed, and other keys, when it is over.
-		denial := call.press(g, d, "0")
-		for _, last := range []document{call.press(g, d, "#"), call.press(g, denial, "#")} {
-			if last.Hangup == nil || heard[strings.Join(last.Say, " ")] != 49 {
-				t.Errorf("after the end: %+v", last)
-			}
+		if last := call.press(g, d, "#"); last.Hangup == nil || heard[strings.Join(last.Say, " ")] != 50 {
+			t.Errorf("after the end: %+v", last)
+		}
+		if last := call.press(g, call.press(g, d, "0"), "#"); last.Hangup == nil || heard[strings.Join(last.Say, " ")] != 0 {
+			t.Errorf("denied after the end: %+v", last)
 		}
 		call.report(g, "busy")
 		g.wantStatus(t, id, "approved")

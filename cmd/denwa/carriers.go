@@ -41,14 +41,17 @@ type carriers struct {
 // providers makes every configured provider. A new type is one more case.
 func (a *app) providers(store *redisstore.Store, keys *gateway.Keyring, reg prometheus.Registerer) (carriers, error) {
 	// The service is made of its providers, so they get to know it by way of a.
-	receive := func(ctx context.Context, provider string, r providers.Receipt) error {
+	receive := a.traced(func(ctx context.Context, provider string, r providers.Receipt) error {
 		return a.service.Receipt(ctx, provider, r)
-	}
+	})
 	made := carriers{bounds: map[string]providers.Bounds{}, callbacks: map[string]http.Handler{}, mounts: map[string]http.Handler{}}
 	centres := smpp.NewMetrics(reg)
 	phones := sandbox.NewPhones() // one set, however many carriers deliver to it
 	a.drains = append(a.drains, phones.Close)
 	for _, c := range a.config.Providers {
+		if _, is := c.Settings.(sandbox.Config); !is {
+			phones.BesideOthers()
+		}
 		var p providers.Provider
 		var err error
 		switch settings := c.Settings.(type) {
@@ -73,7 +76,13 @@ func (a *app) providers(store *redisstore.Store, keys *gateway.Keyring, reg prom
 		}
 		a.defers(p.Close)
 		made.list = append(made.list, p)
+		if speaks, ok := p.(providers.Certified); ok {
+			a.ages.certificates.Add(partProvider, c.Name, speaks.Certificates())
+		}
 		made.bounds[c.Name] = providers.Bounds{Rate: c.Rate, Concurrency: c.Concurrency, Breaker: c.Breaker}
+		if d, ok := p.(providers.Drainer); ok {
+			a.drainers = append(a.drainers, d)
+		}
 		if called, ok := p.(providers.Callbacks); ok {
 			made.callbacks[c.Name] = called.Callbacks()
 		}

@@ -41,6 +41,9 @@ func newClient(server, key string, transport http.RoundTripper) (*client, error)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.User != nil {
 		return nil, errors.New("--server takes a URL such as http://127.0.0.1:8080")
 	}
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("the API key holds a character that no key has, such as a space or a line break")
+	}
 	return &client{base: base, key: key, http: &http.Client{
 		Transport: transport,
 		// A gateway never redirects; whatever does isn't given the key.

@@ -97,6 +97,16 @@ func configFlag(c *cobra.Command, path *string) {
 	c.Flags().StringVar(path, "config", os.Getenv(config.Variable), "configuration file, the same as FILE")
 }
 
+// loadNamed reads the configuration for a command that has no playground. All of
+// it may be in the environment; more often, a file was forgotten.
+func loadNamed(path string) (*config.Config, error) {
+	c, err := config.Load(path, os.Environ())
+	if err != nil && path == "" {
+		err = fmt.Errorf("no file is named by --config or %s, and by the environment alone %w", config.Variable, err)
+	}
+	return c, err
+}
+
 // oneFile takes an argument, if there is one, as the file.
 func oneFile(path *string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {

@@ -46,8 +46,9 @@ func newEntraKeygenCommand() *cobra.Command {
 		Use:   "keygen [--out NAME]",
 		Short: "Make a key pair that Entra ID encrypts to",
 		Long: `Makes a private key, NAME.key, and its certificate, NAME.crt. The gateway keeps
-the key; the certificate goes to the app registration in Entra ID, with the
-usage "Encrypt" and the printed kid as its keyId. No file is ever overwritten.
+the key, with a copy of the certificate to know when it expires; the certificate
+goes to the app registration in Entra ID, with the usage "Encrypt" and the
+printed kid as its keyId. No file is ever overwritten.
 
 The kid alone goes to the standard output; what to add to the configuration
 goes to the standard error.
@@ -85,7 +86,7 @@ the old key stands still, remove it from both.`,
 				return err
 			}
 			fmt.Fprintf(c.ErrOrStderr(), `
-%[1]s.key   the private key: only the gateway may read it
+%[1]s.key   the private key and the certificate: only the gateway may read it
 %[1]s.crt   the certificate: add it to the app registration
              keyId       %[2]s
              thumbprint  %[3]s
@@ -160,7 +161,8 @@ func entraKID(certificate []byte) string {
 
 // write writes both files, or neither.
 func (p *entraPair) write(keyPath, certificatePath string) error {
-	if err := writeNew(keyPath, p.key, 0o600); err != nil {
+	both := slices.Concat(p.key, p.certificate) // so that the gateway knows when the certificate expires
+	if err := writeNew(keyPath, both, 0o600); err != nil {
 		return err
 	}
 	if err := writeNew(certificatePath, p.certificate, 0o644); err != nil {

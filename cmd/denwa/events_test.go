@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"denwa/ratelimit/redistest"
 )
 
@@ -106,8 +108,8 @@ func (r *receiver) delivered(what string) string {
 
 // TestDeadLetters: what a receiver has gone for is listed, and sent again when asked.
 func TestDeadLetters(t *testing.T) {
-	redis, hook := redistest.Start(t), newReceiver(t, http.StatusGone)
-	c := redisConfig(t, redis.Addr(), fmt.Sprintf("    webhook: {url: %q, secret: %q, allow_private: true}\n", hook.URL, testWebhookSecret))
+	server, hook := redistest.Start(t), newReceiver(t, http.StatusGone)
+	c := redisConfig(t, server.Addr(), fmt.Sprintf("    webhook: {url: %q, secret: %q, allow_private: true}\n", hook.URL, testWebhookSecret))
 	g := serving(t, "--config", c.path)
 	g.post(t, "/v1/verifications", `{"to":"090-1111-2222"}`)
 	list := func() string {
@@ -135,6 +137,57 @@ func TestDeadLetters(t *testing.T) {
 	hook.await(t, "verification.created pending", "verification.delivered pending", "verification.sent pending")
 	if out := list(); out != "" {
 		t.Errorf("still listed:\n%s", out)
+	}
+}
+
+// TestReplayOfAllDeadLetters: all are more than are listed, and two operators who send
+// them again at once don't stop each other.
+func TestReplayOfAllDeadLetters(t *testing.T) {
+	server, hook := redistest.Start(t), newReceiver(t, http.StatusGone)
+	c := redisConfig(t, server.Addr(), fmt.Sprintf("    webhook: {url: %q, secret: %q, allow_private: true}\n", hook.URL, testWebhookSecret))
+	g := serving(t, "--config", c.path)
+	g.post(t, "/v1/verifications", `{"to":"090-1111-2222"}`)
+	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	ctx := t.Context()
+	var dead []string
+	for range 1200 {
+		if dead = client.Keys(ctx, "*:d:portal").Val(); len(dead) == 1 && client.ZCard(ctx, dead[0]).Val() == 3 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if len(dead) != 1 {
+		t.Fatalf("dead letters are at %q", dead)
+	}
+	g.stop(t) // nobody takes what is put back
+	<-g.ended
+	known := client.ZRange(ctx, dead[0], 0, 0).Val()[0]
+	key := strings.TrimSuffix(dead[0], "d:portal") + "e:"
+	for i := range 1200 {
+		another := fmt.Sprintf("%s%04d", known, i)
+		client.Copy(ctx, key+known, key+another, 0, true)
+		client.ZAdd(ctx, dead[0], redis.Z{Score: float64(i), Member: another})
+	}
+
+	list := command(t, "webhook", "list", "--config", c.path, "--app", "portal")
+	var out, errs strings.Builder
+	list.Stdout, list.Stderr = &out, &errs
+	if err := list.Run(); err != nil || strings.Count(out.String(), "msg_") != mostDeadLetters || !strings.Contains(errs.String(), "there may be more") {
+		t.Errorf("list: %v, %d events, %q", err, strings.Count(out.String(), "msg_"), errs.String())
+	}
+	var operators sync.WaitGroup
+	for range 2 {
+		replay := command(t, "webhook", "replay", "--config", c.path, "--app", "portal", "--all")
+		operators.Go(func() {
+			if out, err := replay.CombinedOutput(); err != nil {
+				t.Errorf("replay: %v: %s", err, out)
+			}
+		})
+	}
+	operators.Wait()
+	if left := client.ZCard(ctx, dead[0]).Val(); left != 0 {
+		t.Errorf("%d events weren't sent again", left)
 	}
 }
 

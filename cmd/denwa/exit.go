@@ -12,14 +12,16 @@ const (
 	// The command did what was asked.
 	exitOK = 0
 	// The answer is no: the phone was not approved, the gateway is not ready,
-	// a text is not a phone number.
+	// a text is not a phone number, a request of a bench failed, no such
+	// verification is kept, a number to unblock isn't blocked.
 	exitNo = 1
 	// A wrong flag, argument or configuration, or an error from the server.
 	// It is also the code of every error that has no other.
 	exitUsage = 2
 	// serve: an address is in use or can't be listened on.
 	exitListen = 3
-	// serve: the store can't be reached at start.
+	// The store can't be reached, or doesn't do what is asked: serve at start, and
+	// the commands that an operator has for it.
 	exitStore = 4
 	// serve: a failure stopped the running gateway.
 	exitFailure = 5
@@ -33,10 +35,10 @@ var exitMeanings = []struct {
 	meaning string
 }{
 	{exitOK, "done; approved (verify); ready (healthcheck)"},
-	{exitNo, "not approved (verify); not ready (healthcheck); not a number (phone)"},
+	{exitNo, "not approved (verify); not ready (healthcheck); not a number (phone); requests failed (bench); not there (verifications, numbers, webhook)"},
 	{exitUsage, "wrong usage or configuration, or an error from the server"},
 	{exitListen, "serve can't listen on an address"},
-	{exitStore, "serve can't reach its store at start"},
+	{exitStore, "the store can't be reached, or fails (serve: at start)"},
 	{exitFailure, "serve was stopped by a failure"},
 	{exitInterrupted, "interrupted with Ctrl-C"},
 }

@@ -55,6 +55,7 @@ type running struct {
 	*exec.Cmd
 	server, admin string // URLs
 	key           string // of an app
+	traceparent   string // of requests; none if empty
 	logs          *lockedBuffer
 	stopping      bool       // SIGTERM was sent
 	killed        bool       // and so it can't end well
@@ -135,7 +136,7 @@ func serving(t testing.TB, args ...string) *running {
 	})
 
 	var why string
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		check := command(t, "healthcheck")
 		check.Env = append(check.Env, "DENWA_ADMIN_LISTEN="+admin)
 		out, err := check.CombinedOutput()
@@ -266,5 +267,19 @@ func TestAddressInUse(t *testing.T) {
 	out, _ := c.CombinedOutput()
 	if c.ProcessState.ExitCode() != exitListen || !strings.Contains(string(out), "address already in use") {
 		t.Errorf("exit code %d, output %q; want %d", c.ProcessState.ExitCode(), out, exitListen)
+	}
+}
+
+// The commands to paste reach this gateway, and are no longer than they must be.
+func TestPlaygroundBanner(t *testing.T) {
+	admin := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8081}
+	for port, want := range map[int]string{
+		8080:  " verify 090-1234-5678\n",
+		18080: " verify 090-1234-5678 --server http://127.0.0.1:18080\n",
+	} {
+		banner := playgroundBanner(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, admin)
+		if !strings.Contains(banner, want) || strings.Contains(banner, "ELSEWHERE") {
+			t.Errorf("port %d: no %q in%s", port, want, banner)
+		}
 	}
 }

@@ -22,17 +22,20 @@ const defaultAdminListen = "127.0.0.1:8081"
 func newHealthcheckCommand() *cobra.Command {
 	var (
 		address string
+		exclude []string
 		timeout time.Duration
 	)
 	c := &cobra.Command{
-		Use:   "healthcheck [--url URL]",
+		Use:   "healthcheck [--url URL] [--exclude CHECK]…",
 		Short: "Ask a gateway whether it is ready",
-		Long: `Asks the admin listener whether the gateway is ready: its store answers, and it
-isn't about to stop. Exits 0 if it is, 1 if not.
+		Long: `Asks the admin listener whether the gateway is ready: its store answers, each
+channel has a provider that isn't left alone for its failures, and it isn't
+about to stop. Exits 0 if it is, 1 if not.
 
 Without --url it asks DENWA_ADMIN_LISTEN, else ` + defaultAdminListen + `, so that a
 container image can use it as its health check as it is.`,
 		Example: `  denwa healthcheck
+  denwa healthcheck --exclude providers                   # which fail for all instances alike
   denwa healthcheck --url http://127.0.0.1:8081/healthz   # only: does it run?`,
 		Args:                  noArgs,
 		DisableFlagsInUseLine: true,
@@ -40,19 +43,29 @@ container image can use it as its health check as it is.`,
 			if address == "" {
 				address = readyURL(os.Getenv("DENWA_ADMIN_LISTEN"))
 			}
-			if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			u, err := url.Parse(address)
+			if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 				return errUsage(c, errors.New("--url takes a URL such as http://"+defaultAdminListen+"/readyz"))
+			}
+			if len(exclude) > 0 {
+				query := u.Query()
+				query["exclude"] = append(query["exclude"], exclude...)
+				u.RawQuery = query.Encode()
+			}
+			if timeout <= 0 {
+				return errUsage(c, errors.New("--timeout takes more than 0, such as 3s"))
 			}
 			ctx, cancel := context.WithTimeoutCause(c.Context(), timeout, fmt.Errorf("no answer within %s", timeout))
 			defer cancel()
-			if err := checkHealth(ctx, address); err != nil {
+			if err := checkHealth(ctx, u.String()); err != nil {
 				return withExit(exitNo, err)
 			}
-			_, err := fmt.Fprintln(c.OutOrStdout(), "ready")
+			_, err = fmt.Fprintln(c.OutOrStdout(), "ready")
 			return err
 		},
 	}
 	c.Flags().StringVar(&address, "url", "", "what to ask (default http://"+defaultAdminListen+"/readyz)")
+	c.Flags().StringSliceVar(&exclude, "exclude", nil, "check to leave out: store, providers")
 	c.Flags().DurationVar(&timeout, "timeout", 3*time.Second, "how long to wait")
 	return c
 }

@@ -72,8 +72,8 @@ This key is shown only now. Add its hash to the configuration, then reload:
 apps:
   - name: %s
     api_keys:
-      - {id: %s, sha256: "%s"}
-`, app, id, hashKey(key))
+      - {id: %s, sha256: "%s", created: %s}
+`, app, id, hashKey(key), time.Now().UTC().Format(time.DateOnly))
 			return nil
 		},
 	}

@@ -26,6 +26,7 @@ func (a *app) mounts(c carriers, sessions *gateway.Sessions, store *redisstore.S
 	log := slog.New(httpapi.LogHandler(a.log.Handler())) // with the request's id
 	tenants := entra.New(entra.Options{
 		Policy: a.service.Policy, Deliverer: a.service, Repeats: once, Log: log, Registerer: reg,
+		Certificates: a.ages.certificates.Of(partEntra, ""),
 	})
 	a.background(tenants.Warm)
 	hosted, err := pages.New(pages.Options{Sessions: sessions, ClientAddress: httpapi.ClientAddress, Log: log})

@@ -91,6 +91,9 @@ A new block replaces the one that there is. The audit log says who and why.`,
 			if reason == "" {
 				return errUsage(c, errors.New("--reason is missing"))
 			}
+			if forever && c.Flags().Changed("for") {
+				return errUsage(c, errors.New("give --for or --forever, not both"))
+			}
 			if forever {
 				life = gateway.MaxBlock
 			}
@@ -111,7 +114,6 @@ A new block replaces the one that there is. The audit log says who and why.`,
 	auditFlags(c, &by, &reason)
 	c.Flags().DurationVar(&life, "for", defaultBlock, "how long, such as 72h")
 	c.Flags().BoolVar(&forever, "forever", false, "for ten years")
-	c.MarkFlagsMutuallyExclusive("for", "forever")
 	return c
 }
 

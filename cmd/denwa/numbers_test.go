@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
+
 	"denwa/ratelimit/redistest"
 )
 
@@ -50,7 +52,13 @@ func TestOperatorCommands(t *testing.T) {
 		v.App != "portal" || v.Status != "pending" || v.ToMasked != "+81 90-****-9876" || len(v.Deliveries) != 1 || v.Deliveries[0].Provider != "sandbox" {
 		t.Errorf("%+v, %v", v, err)
 	}
+	operate(0, "\n  attempts     0 of 5\n", "", "verifications", "show", id)
 	operate(1, "no such verification", "", "verifications", "show", "vf_nothing")
+
+	dispatched := g.post(t, "/v1/deliveries", `{"to":"080-1234-9876","message":"hello"}`).text("id")
+	if out := operate(0, "\n  sends        1 of 5\n", "", "verifications", "show", dispatched); strings.Contains(out, "attempts") || strings.Contains(out, "mode") {
+		t.Errorf("a dispatch is shown as if it could be checked:\n%s", out)
+	}
 
 	operate(0, "blocked      no", "", "numbers", "show", "090-1234-9876")
 	operate(1, "isn't blocked", "", "numbers", "unblock", "090-1234-9876")
@@ -115,6 +123,24 @@ func TestOperatorCommandsNeedAStoreInReach(t *testing.T) {
 			t.Errorf("%v without Redis: exit code %d, %q", args, code, errs)
 		}
 	}
+
+	server := redistest.Start(t)
+	full := redisConfig(t, server.Addr(), "")
+	if _, errs, code := full.operate(t, "", "numbers", "show", "090-1234-5678"); code != exitOK {
+		t.Fatalf("exit code %d, %q", code, errs)
+	}
+	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	if err := client.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, code := full.operate(t, "", "numbers", "block", "--reason", "x", "090-1234-5678"); code != exitStore || strings.Count(errs, "OOM") != 1 {
+		t.Errorf("Redis is full: exit code %d, %q", code, errs)
+	}
+	if out, errs, code := full.operate(t, "", "numbers", "show", "090-1234-5678"); code != exitOK || !strings.Contains(out, "blocked      no") {
+		t.Errorf("Redis is full: exit code %d, %q%q", code, out, errs)
+	}
+
 	inside := &testConfig{path: filepath.Join(t.TempDir(), "denwa.yaml")}
 	inside.write(t, "portal", "")
 	text, err := os.ReadFile(inside.path)
@@ -125,7 +151,9 @@ func TestOperatorCommandsNeedAStoreInReach(t *testing.T) {
 	if err := os.WriteFile(inside.path, []byte(embedded), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, errs, code := inside.operate(t, "", "audit", "export"); code != exitUsage || !strings.Contains(errs, "embedded store") {
-		t.Errorf("with the embedded store: exit code %d, %q", code, errs)
+	for _, args := range [][]string{{"audit", "export"}, {"webhook", "list", "--app", "portal"}} {
+		if _, errs, code := inside.operate(t, "", args...); code != exitUsage || !strings.Contains(errs, "embedded store") {
+			t.Errorf("%v with the embedded store: exit code %d, %q", args, code, errs)
+		}
 	}
 }

@@ -57,6 +57,7 @@ Exits 0 if every text is a phone number, 1 if one isn't.`,
 					read = func(string) error { return r.readLines(c.InOrStdin()) }
 				}
 				if err := read(arg); err != nil {
+					_ = out.Flush() // what was read before that; err says the rest
 					return err
 				}
 			}
@@ -142,7 +143,9 @@ func (r *numberReader) readLines(in io.Reader) error {
 			return err
 		}
 	}
-	if err := lines.Err(); err != nil {
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return errors.New("read the numbers: a line is too long; one number a line")
+	} else if err != nil {
 		return fmt.Errorf("read the numbers: %w", err)
 	}
 	return nil

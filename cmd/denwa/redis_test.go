@@ -35,7 +35,7 @@ func redisConfig(t *testing.T, redis, more string) *testConfig {
 
 func (c *testConfig) write(t *testing.T, app, more string) {
 	t.Helper()
-	text := fmt.Sprintf(`
+	c.save(t, fmt.Sprintf(`
 keys: {master: %q}
 store: {type: redis, addresses: [%q]}
 providers: [{name: sandbox, type: sandbox}]
@@ -44,7 +44,11 @@ apps:
   - name: %s
     brand: Example
     api_keys: [{id: k1, sha256: "%s"}]
-%s`, testMaster, c.redis, app, hashKey(config.PlaygroundKey), more)
+%s`, testMaster, c.redis, app, hashKey(config.PlaygroundKey), more))
+}
+
+func (c *testConfig) save(t *testing.T, text string) {
+	t.Helper()
 	if err := os.WriteFile(c.path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +75,9 @@ func (r *running) do(t *testing.T, method, path, body string) reply {
 	q.Header.Set("Authorization", "Bearer "+r.key)
 	if body != "" {
 		q.Header.Set("Content-Type", "application/json")
+	}
+	if r.traceparent != "" {
+		q.Header.Set("Traceparent", r.traceparent)
 	}
 	resp, err := http.DefaultClient.Do(q)
 	if err != nil {
@@ -233,6 +240,9 @@ func TestReload(t *testing.T) {
 
 	c.write(t, "portal", "    countrys: [US]\n")
 	g.hup(t, "the old one stays")
+	if want := c.path + ":10:5: apps[0].countrys: "; !strings.Contains(g.logs.String(), want) {
+		t.Errorf("the log doesn't say %q:\n%s", want, g.logs)
+	}
 	if r := lookup(); r.status != 200 || !strings.Contains(fmt.Sprint(r.body["channels"]), "country") {
 		t.Errorf("the old configuration didn't stay: %v", r.body)
 	}
@@ -241,6 +251,66 @@ func TestReload(t *testing.T) {
 	g.hup(t, "configuration reloaded")
 	if a, b := lookup(), lookup(); a.status != 200 || b.status != 429 || b.text("limit") != "api_key" {
 		t.Errorf("the new limit isn't followed: %v, %v", a.body, b.body)
+	}
+}
+
+// TestReloadOfKeys: a key that was taken out opens nothing any more, and a new one does.
+func TestReloadOfKeys(t *testing.T) {
+	redis := redistest.Start(t)
+	c := redisConfig(t, redis.Addr(), "")
+	g := serving(t, "--config", c.path)
+	lookup := func(key string) int {
+		g.key = key
+		return g.post(t, "/v1/numbers/lookup", `{"number":"+1 202 555 0123"}`).status
+	}
+	former, next := "dnw_"+strings.Repeat("former00", 5), "dnw_"+strings.Repeat("next0000", 5)
+	app := func(key string) string {
+		return fmt.Sprintf("  - {name: shop, brand: Example, api_keys: [{id: k1, sha256: %q}]}\n", hashKey(key))
+	}
+	c.write(t, "portal", app(former))
+	g.hup(t, "configuration reloaded")
+	if was, will := lookup(former), lookup(next); was != 200 || will != 401 {
+		t.Fatalf("before: the former key %d, the next %d", was, will)
+	}
+	c.write(t, "portal", app(next))
+	g.hup(t, "configuration reloaded")
+	if was, is, other := lookup(former), lookup(next), lookup(config.PlaygroundKey); was != 401 || is != 200 || other != 200 {
+		t.Errorf("after: the former key %d, the next %d, another app's %d", was, is, other)
+	}
+	if strings.Contains(g.logs.String(), restartWarning) {
+		t.Errorf("it wants a restart for keys:\n%s", g.logs)
+	}
+}
+
+const restartWarning = "the new configuration changes what only a restart takes over"
+
+// TestReloadNamesWhatNeedsARestart: by section, and never by value.
+func TestReloadNamesWhatNeedsARestart(t *testing.T) {
+	redis := redistest.Start(t)
+	c := redisConfig(t, redis.Addr(), "")
+	g := serving(t, "--config", c.path)
+	c.write(t, "portal", `routes: [{channel: sms, countries: [JP], providers: [sandbox]}, {channel: sms, providers: [sandbox]}]
+server: {max_body: 4096}
+limits: {api_key: {burst: 1, count: 1, period: 1h}}
+`)
+	file, err := os.ReadFile(c.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	another := strings.ToUpper(testMaster[:4]) + testMaster[4:]
+	c.save(t, strings.ReplaceAll(string(file), testMaster, another))
+	g.hup(t, restartWarning)
+	if !strings.Contains(g.logs.String(), `"sections":"server,keys,routes"`) {
+		t.Errorf("the sections aren't named:\n%s", g.logs)
+	}
+	if strings.Contains(g.logs.String(), another) {
+		t.Errorf("the log holds a master key:\n%s", g.logs)
+	}
+	c.write(t, "portal", "") // as at the start
+	before := strings.Count(g.logs.String(), restartWarning)
+	g.hup(t, "configuration reloaded")
+	if strings.Count(g.logs.String(), restartWarning) != before {
+		t.Errorf("it wants a restart for what runs already:\n%s", g.logs)
 	}
 }
 
@@ -258,6 +328,47 @@ func (r *running) hup(t *testing.T, says string) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Fatalf("the log never said %q:\n%s", says, r.logs)
+}
+
+// TestReadyWithoutItsCarrier: while the only carrier is left alone, whoever asks for
+// the rest keeps the gateway in service, and a code that arrived before is good.
+func TestReadyWithoutItsCarrier(t *testing.T) {
+	redis, carrier := redistest.Start(t), newSMSCarrier(t)
+	c := redisConfig(t, redis.Addr(), "")
+	c.save(t, fmt.Sprintf(`
+keys: {master: %q}
+store: {type: redis, addresses: [%q]}
+providers:
+  - {name: carrier, type: http, url: %q, form: {to: "{to}", text: "{text}"}, reply: {rules: [{status: "2xx", means: accepted}]}, breaker: {failures: 1, open_for: 1h}}
+apps:
+  - {name: portal, brand: Example, api_keys: [{id: k1, sha256: %q}]}
+`, testMaster, redis.Addr(), carrier.URL, hashKey(config.PlaygroundKey)))
+	g := serving(t, "--config", c.path)
+	arrived := g.post(t, "/v1/verifications", `{"to":"+819020000001"}`).text("id")
+	carrier.Close()
+	if r := g.post(t, "/v1/verifications", `{"to":"+819020000002"}`); r.text("code") != "delivery_failed" {
+		t.Errorf("start: %d %v", r.status, r.body)
+	}
+	for path, want := range map[string]int{"/readyz": 503, "/readyz?exclude=providers": 200} {
+		resp, err := http.Get(g.admin + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+	for exclude, want := range map[string]int{"": exitNo, "store": exitNo, "providers": exitOK} {
+		check := command(t, "healthcheck", "--exclude", exclude)
+		check.Env = append(check.Env, "DENWA_ADMIN_LISTEN="+strings.TrimPrefix(g.admin, "http://"))
+		if out, _ := check.CombinedOutput(); check.ProcessState.ExitCode() != want {
+			t.Errorf("healthcheck without %q: exit code %d, want %d: %s", exclude, check.ProcessState.ExitCode(), want, out)
+		}
+	}
+	if r := g.post(t, "/v1/verifications/"+arrived+"/check", `{"code":"`+carrier.sent("+819020000001")[0]+`"}`); r.body["valid"] != true {
+		t.Errorf("check: %d %v", r.status, r.body)
+	}
 }
 
 func TestRedisGoesAndComesBack(t *testing.T) {

@@ -30,9 +30,9 @@ phone on the screen, so everything can be tried without a carrier.`,
 	root.SetFlagErrorFunc(errUsage)
 	root.SetUsageTemplate(root.UsageTemplate() + `{{if not .HasParent}}
 Environment:
-  DENWA_CONFIG        configuration file of "serve" and "config"
+  DENWA_CONFIG        configuration file, where there is no --config
   DENWA_SERVER        gateway that "verify" talks to
-  DENWA_API_KEY       API key that "verify" uses
+  DENWA_API_KEY       API key that "verify" and "bench" use
   DENWA_ADMIN_LISTEN  admin address that "healthcheck" asks
   DENWA_...           every key of the configuration; see "denwa config reference"
 
@@ -55,8 +55,14 @@ Exit codes:
 	}
 	add("run", newServeCommand(), newConfigCommand(), newKeyCommand(), newEntraCommand(), newWebhookCommand(),
 		newNumbersCommand(), newVerificationsCommand(), newAuditCommand(), newHealthcheckCommand())
-	add("try", newVerifyCommand(), newPhoneCommand())
+	add("try", newVerifyCommand(), newPhoneCommand(), newBenchCommand())
 	add("about", newCompletionCommand(), newVersionCommand())
+
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Example = "  denwa help verify"
+		help.Args = knownTopic // its own way is to print the usage and succeed
+	}
 
 	for _, c := range root.Commands() {
 		if c.HasSubCommands() && !c.Runnable() {
@@ -97,6 +103,15 @@ func unknownCommand(c *cobra.Command, args []string) error {
 		return fmt.Errorf("%s; %q lists the commands", text, c.CommandPath()+" --help")
 	}
 	return nil
+}
+
+// knownTopic refuses what "help" can't explain.
+func knownTopic(c *cobra.Command, args []string) error {
+	topic, rest, err := c.Root().Find(args)
+	if err != nil {
+		return unknownCommand(c.Root(), args)
+	}
+	return unknownCommand(topic, rest)
 }
 
 // errUsage makes a usage error that points to the command's help.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -30,13 +31,17 @@ Without a configuration file it runs a playground: a store inside the process, a
 phone on the screen instead of a carrier, and an app named demo with a fixed
 key. It listens on loopback only and keeps nothing.
 
-SIGHUP reads the configuration again and takes over apps, keys, limits and
-messages. A configuration with mistakes is refused, and the old one stays.`,
+SIGHUP reads the configuration again and takes over apps, keys, limits, fraud
+rules and messages. A configuration with mistakes is refused, and the old one
+stays.`,
 		Example: `  denwa serve                         # the playground
   denwa serve --config denwa.yaml
   kill -HUP "$(pidof denwa)"          # after changing denwa.yaml`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if path == "" && c.Flags().Changed("config") { // of a variable that isn't set, say: no playground was meant
+				return errUsage(c, errors.New("--config is empty; leave it out for the playground"))
+			}
 			return serve(c.Context(), path, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -131,7 +136,13 @@ func program() string {
 
 // playgroundBanner is what a newcomer needs to know.
 func playgroundBanner(public, admin net.Addr) string {
-	return strings.NewReplacer("PROGRAM", program(), "PUBLIC", public.String(), "ADMIN", admin.String(), "KEY", config.PlaygroundKey).Replace(`
+	elsewhere := ""
+	if server := "http://" + public.String(); server != defaultServer {
+		elsewhere = " --server " + server
+	}
+	return strings.NewReplacer(
+		"PROGRAM", program(), "PUBLIC", public.String(), "ADMIN", admin.String(), "KEY", config.PlaygroundKey, " ELSEWHERE", elsewhere,
+	).Replace(`
 Denwa is running as a playground: nothing is sent, nothing is kept.
 
 Verify a number, from a second terminal:
@@ -146,8 +157,8 @@ Read the message on the phone on the screen, in a browser or here:
 
 Or do all of it in one go, by message or by call:
 
-  PROGRAM verify 090-1234-5678
-  PROGRAM verify 090-1234-5678 --channel voice
+  PROGRAM verify 090-1234-5678 ELSEWHERE
+  PROGRAM verify 090-1234-5678 --channel voice ELSEWHERE
 
 Demo portal    http://PUBLIC/demo/
 Phone          http://PUBLIC/sandbox/

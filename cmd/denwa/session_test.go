@@ -309,6 +309,18 @@ func TestInterruptTooLate(t *testing.T) {
 	k.wantEnd("approved", exitOK, "")
 }
 
+// What the gateway no longer has isn't said to stay open.
+func TestForgotten(t *testing.T) {
+	gone := refusal{Status: 404, Code: "not_found", Detail: "there is no such verification"}
+	d := newDouble()
+	d.Refuse["check"], d.Refuse["cancel"] = []refusal{gone}, []refusal{gone}
+	k := at(t, d, false, func(k *desk) { k.Pipe("111111") })
+	k.wantEnd("pending", exitUsage, "there is no such verification (not_found)")
+	if strings.Contains(k.screen.String(), "stays open") {
+		t.Errorf("said %q", k.screen.String())
+	}
+}
+
 func TestExpires(t *testing.T) {
 	k := at(t, newDouble(), true, func(k *desk) {
 		k.Pass(5 * time.Minute)
@@ -354,7 +366,7 @@ func TestDigitsOnThePhone(t *testing.T) {
 	d.Channel, d.Mode = "voice", "keyed"
 	k := at(t, d, true, func(k *desk) {
 		k.wantScreen(`
-A call to +81 90-****-5678 asks for digits. Type 482913 on the phone.
+A call to +81 90-****-5678 asks for digits. Type 482913 and # on the phone.
 calling · r + Enter calls again, in 30 s`)
 		k.Type("482913")
 		k.gateway.Happen("approved", "")

@@ -14,7 +14,7 @@ func (s *session) opening() string {
 	case s.v.Mode == modeCode:
 		return fmt.Sprintf("A call to %s reads out a code. It is good for %s.", s.v.ToMasked, inWords(life))
 	case s.v.Mode == modeKeyed:
-		return fmt.Sprintf("A call to %s asks for digits. Type %s on the phone.", s.v.ToMasked, s.display)
+		return fmt.Sprintf("A call to %s asks for digits. Type %s and # on the phone.", s.v.ToMasked, s.display)
 	default:
 		return fmt.Sprintf("A call to %s asks for a key. Press # on the phone.", s.v.ToMasked)
 	}

@@ -97,6 +97,9 @@ func showVerification(v *gateway.Verification) shownVerification {
 		CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt, ExpiresAt: v.ExpiresAt,
 		Deliveries: []shownDelivery{},
 	}
+	if v.ID.IsDispatch() {
+		shown.Mode = gateway.ModeMessage
+	}
 	for _, d := range v.Deliveries {
 		shown.Deliveries = append(shown.Deliveries, shownDelivery{d.Provider, d.Channel, d.Status, d.Segments, d.At, d.UpdatedAt})
 	}
@@ -107,10 +110,15 @@ func (v shownVerification) print(w io.Writer) {
 	fmt.Fprintln(w, v.ID)
 	line := lines(w)
 	line("app", v.App)
-	line("status", string(v.Status))
-	line("mode", string(v.Mode))
+	checked := v.Mode != gateway.ModeMessage // a dispatch is its deliveries
+	if checked {
+		line("status", string(v.Status))
+		line("mode", string(v.Mode))
+	}
 	line("number", fmt.Sprintf("%s, %s, %s", v.ToMasked, v.Country, v.NumberType))
-	line("attempts", fmt.Sprintf("%d of %d", v.Attempts, v.MaxAttempts))
+	if checked {
+		line("attempts", fmt.Sprintf("%d of %d", v.Attempts, v.MaxAttempts))
+	}
 	line("sends", fmt.Sprintf("%d of %d", v.Sends, v.MaxSends))
 	line("created", stamp(v.CreatedAt))
 	line("updated", stamp(v.UpdatedAt))

@@ -147,7 +147,7 @@ func takeThrough(ctx context.Context, c *client, t *terminal, r startRequest) (*
 		err = s.run(ctx)
 	}
 	if s.v.Status == statusPending {
-		if failed := s.giveUp(ctx); failed != nil {
+		if failed := s.giveUp(ctx); failed != nil && !hasCode(failed, "not_found") {
 			t.say("It stays open until it expires, because it can't be canceled: " + failed.Error())
 		}
 	}

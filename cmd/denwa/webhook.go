@@ -1,17 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"os"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"denwa/config"
 	"denwa/gateway/redisstore"
 )
 
-// mostDeadLetters is how many are listed at once.
+// mostDeadLetters is how many are listed.
 const mostDeadLetters = 1000
 
 func newWebhookCommand() *cobra.Command {
@@ -34,7 +34,8 @@ func newWebhookListCommand() *cobra.Command {
 		Use:   "list --app NAME",
 		Short: "List the events that were given up",
 		Long: `Lists the events of an app that were given up, the latest first: id, what
-happened, when, after how many attempts, and why the last one failed.`,
+happened, when, after how many attempts, and why the last one failed. It lists
+1000 at most.`,
 		Example: `  denwa webhook list --config denwa.yaml --app portal`,
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -50,8 +51,11 @@ happened, when, after how many attempts, and why the last one failed.`,
 			for _, l := range letters {
 				fmt.Fprintf(c.OutOrStdout(), "%s  %-25s  %s  %d attempts  %s\n", l.ID, l.Type, l.At.UTC().Format(time.RFC3339), l.Attempts, l.Reason)
 			}
-			if len(letters) == 0 {
+			switch len(letters) {
+			case 0:
 				fmt.Fprintln(c.ErrOrStderr(), "no event of this app was given up")
+			case mostDeadLetters:
+				fmt.Fprintf(c.ErrOrStderr(), "only the latest %d are listed; there may be more\n", mostDeadLetters)
 			}
 			return nil
 		},
@@ -79,7 +83,7 @@ the same id, so that a receiver knows those that it has seen.`,
 			}
 			defer closer()
 			if all {
-				letters, err := outbox.DeadLetters(c.Context(), app, mostDeadLetters)
+				letters, err := outbox.DeadLetters(c.Context(), app, math.MaxInt32)
 				if err != nil {
 					return withExit(exitStore, err)
 				}
@@ -92,7 +96,11 @@ the same id, so that a receiver knows those that it has seen.`,
 				if err != nil {
 					return withExit(exitStore, err)
 				}
-				if !found {
+				switch {
+				case found:
+				case all: // somebody else was faster
+					continue
+				default:
 					return withExit(exitNo, fmt.Errorf("no event %s of app %s was given up", e, app))
 				}
 				fmt.Fprintln(c.OutOrStdout(), e)
@@ -108,13 +116,18 @@ the same id, so that a receiver knows those that it has seen.`,
 func webhookFlags(c *cobra.Command, path, app *string) {
 	configFlag(c, path)
 	c.Flags().StringVar(app, "app", "", "app whose events these are")
-	_ = c.MarkFlagRequired("app") // the flag exists
 }
 
 // openOutbox connects to the store of the configuration at path.
 func openOutbox(c *cobra.Command, path, app string) (*redisstore.Outbox, func(), error) {
-	cfg, err := config.Load(path, os.Environ())
+	if app == "" {
+		return nil, nil, errUsage(c, errors.New("--app is missing"))
+	}
+	cfg, err := loadNamed(path)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := inReach(c, cfg.Store); err != nil {
 		return nil, nil, err
 	}
 	known := false

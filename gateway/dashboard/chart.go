@@ -13,7 +13,7 @@ const (
 type chart struct {
 	Width, Height, Line int64
 	Columns             []column
-	Marks               []mark
+	Marks               []string // times below the chart: its begin, middle and end
 	Most                string
 	Label               string
 }
@@ -24,13 +24,6 @@ type column struct {
 	Requested, Approved, Fail int64
 	RequestedY, ApprovedY     int64
 	Title                     string
-}
-
-// mark names a time below the chart.
-type mark struct {
-	X      int64
-	Anchor string
-	Text   string
 }
 
 func newChart(slots []slot, zone *time.Location, w wording) chart {
@@ -52,9 +45,8 @@ func newChart(slots []slot, zone *time.Location, w wording) chart {
 		col.RequestedY, col.ApprovedY = line-col.Requested, line-col.Approved
 		c.Columns = append(c.Columns, col)
 	}
-	for i, at := range []int{0, len(slots) / 2, len(slots) - 1} {
-		m := mark{X: int64(i) * chartWidth / 2, Anchor: []string{"start", "middle", "end"}[i], Text: slots[at].At.In(zone).Format("15:04")}
-		c.Marks = append(c.Marks, m)
+	for _, at := range []int{0, len(slots) / 2, len(slots) - 1} {
+		c.Marks = append(c.Marks, slots[at].At.In(zone).Format("15:04"))
 	}
 	return c
 }

@@ -46,15 +46,6 @@ func parseField(s string) (f field, ok bool) {
 	return field{kind(p[0]), providers.Channel(p[1]), p[2], p[3], p[4]}, true
 }
 
-// countryOf bounds a country: international networks such as +883 have numbers,
-// but none.
-func countryOf(iso string) string {
-	if len(iso) == 2 && iso[0] >= 'A' && iso[0] <= 'Z' && iso[1] >= 'A' && iso[1] <= 'Z' {
-		return iso
-	}
-	return ""
-}
-
 // arrival is the status with which a delivery has reached the phone: a message
 // that the handset has, a call that was answered. A delivery gets it once at
 // most.

@@ -46,7 +46,9 @@ func windows() []window {
 // Options are what a [Handler] is made of.
 type Options struct {
 	Store Store
-	Log   *slog.Logger
+	// Learning is of the routes that learn; nil if none does.
+	Learning Learning
+	Log      *slog.Logger
 	// Zone is the one in which times are shown; nil is the machine's own.
 	Zone *time.Location
 }
@@ -75,7 +77,7 @@ func NewHandler(o Options) *Handler {
 	}
 	h := &Handler{
 		o: o, mux: http.NewServeMux(), reports: map[string]known{},
-		page: template.Must(template.ParseFS(pageFiles, "page/dashboard.html")),
+		page: template.Must(template.ParseFS(pageFiles, "page/dashboard.html", "page/lessons.html")),
 	}
 	h.mux.HandleFunc("GET /dashboard", h.show)
 	for name, kind := range map[string]string{
@@ -109,8 +111,11 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request) {
 		h.o.Log.WarnContext(r.Context(), "the dashboard can't be read", "error", err)
 		status = http.StatusServiceUnavailable
 	}
+	words := wordsFor(r)
+	v := newView(rep, err == nil, in, words, h.o.Zone)
+	v.Lessons = newLessons(h.o.Learning, words)
 	var html bytes.Buffer
-	if err := h.page.Execute(&html, newView(rep, err == nil, in, wordsFor(r), h.o.Zone)); err != nil {
+	if err := h.page.Execute(&html, v); err != nil {
 		h.o.Log.ErrorContext(r.Context(), "the dashboard can't be rendered", "error", err)
 		http.Error(w, "the dashboard can't be rendered; see the log", http.StatusInternalServerError)
 		return

@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -49,6 +50,7 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	counts  map[field]int64
+	others  map[string]int64 // of others than the dashboard
 	dropped int64
 
 	batch   int64
@@ -57,7 +59,7 @@ type Recorder struct {
 
 // NewRecorder returns a recorder that counts in memory until [Recorder.Run] runs.
 func NewRecorder(store Store, log *slog.Logger) *Recorder {
-	return &Recorder{store: store, log: log, instance: rand.Text()[:8], counts: map[field]int64{}}
+	return &Recorder{store: store, log: log, instance: rand.Text()[:8], counts: map[field]int64{}, others: map[string]int64{}}
 }
 
 // Sent counts a message or a call that a provider was asked for. The outcome is
@@ -72,15 +74,15 @@ func (r *Recorder) Took(provider string, ch providers.Channel, d time.Duration) 
 }
 
 // Receipt counts a receipt that brought news of a delivery.
-func (r *Recorder) Receipt(provider string, ch providers.Channel, country string, status providers.Status, sinceAccepted time.Duration) {
+func (r *Recorder) Receipt(provider string, ch providers.Channel, country string, status providers.Status, sinceAsked time.Duration) {
 	r.count(field{reported, ch, provider, country, string(status)})
 	if status == arrival(ch) {
-		r.count(field{deliveryTime, ch, provider, country, bucketOf(deliveryTime, sinceAccepted)})
+		r.count(field{deliveryTime, ch, provider, country, bucketOf(deliveryTime, sinceAsked)})
 	}
 }
 
 // Finished counts a verification that ended. The provider is that of its last
-// delivery, empty if unknown.
+// delivery.
 func (r *Recorder) Finished(provider string, ch providers.Channel, country string, status gateway.Status, sinceStart time.Duration) {
 	r.count(field{ended, ch, provider, country, string(status)})
 	if status == gateway.Approved {
@@ -89,14 +91,27 @@ func (r *Recorder) Finished(provider string, ch providers.Channel, country strin
 }
 
 func (r *Recorder) count(f field) {
-	f.country = countryOf(f.country)
+	f.country = providers.CountryOf(f.country)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, known := r.counts[f]; !known && len(r.counts) >= maxFields {
+	add(r, r.counts, f)
+}
+
+// Count counts what somebody else reads from the store again. Names come from a
+// bounded set and have no "|", so that the dashboard doesn't take them for its own.
+func (r *Recorder) Count(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	add(r, r.others, name)
+}
+
+// add needs r.mu.
+func add[K comparable](r *Recorder, counts map[K]int64, what K) {
+	if _, known := counts[what]; !known && len(counts) >= maxFields {
 		r.dropped++
 		return
 	}
-	r.counts[f]++
+	counts[what]++
 }
 
 // Run adds what was counted to the store once a second until ctx ends, and then
@@ -106,9 +121,10 @@ func (r *Recorder) Run(ctx context.Context) {
 	ticker := time.NewTicker(flushInterval)
 	defer ticker.Stop()
 	failing := false
-	for ctx.Err() == nil {
+	for last := false; !last; {
 		select {
 		case <-ctx.Done():
+			last = true
 		case <-ticker.C:
 		}
 		err := r.flush(context.WithoutCancel(ctx)) // the last one comes after ctx
@@ -144,7 +160,8 @@ func (r *Recorder) flush(ctx context.Context) error {
 func (r *Recorder) take() map[string]int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	taken := make(map[string]int64, len(r.counts))
+	taken := make(map[string]int64, len(r.counts)+len(r.others))
+	maps.Copy(taken, r.others)
 	for f, n := range r.counts {
 		taken[f.String()] += n
 	}
@@ -153,5 +170,6 @@ func (r *Recorder) take() map[string]int64 {
 		r.dropped = 0
 	}
 	clear(r.counts)
+	clear(r.others)
 	return taken
 }

@@ -22,6 +22,7 @@ type view struct {
 	Stages   []stage
 	Chart    chart
 	Tables   []table
+	Lessons  *lessons
 	Times    []timing
 	Failures []cell
 }

@@ -125,7 +125,7 @@ func open(t *testing.T, log *slog.Logger) *denwa {
 	config := gateway.DefaultConfig()
 	sum := sha256.Sum256([]byte(key))
 	config.Apps = []gateway.App{{Name: "demo", Brand: "Demo", APIKeys: []gateway.APIKey{{ID: "demo", SHA256: hex.EncodeToString(sum[:])}}}}
-	policy, err := gateway.NewPolicy(config, []gateway.Channel{gateway.SMS, gateway.Voice})
+	policy, err := gateway.NewPolicy(config, gateway.Everywhere{gateway.SMS, gateway.Voice})
 	if err != nil {
 		t.Fatal(err)
 	}

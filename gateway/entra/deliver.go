@@ -48,11 +48,16 @@ func key(kind string, parts ...string) string {
 }
 
 // once runs do unless a request of any of keys was worked on before, or is now.
+// With seed nil, the seed is that of the first key: if an instance dies over an
+// attempt, the next try is the same attempt in another ciphertext.
 func (h *Handler) once(ctx context.Context, app string, keys []string, seed []byte, do func(context.Context, []byte) outcome) outcome {
 	if len(keys) == 0 {
 		return do(ctx, seed)
 	}
-	reply, err := h.o.Repeats.Once(ctx, app, keys[0], func(ctx context.Context, seed []byte) (*gateway.Reply, bool) {
+	reply, err := h.o.Repeats.Once(ctx, app, keys[0], func(ctx context.Context, fresh []byte) (*gateway.Reply, bool) {
+		if seed == nil {
+			seed = fresh
+		}
 		o := h.once(ctx, app, keys[1:], seed, do)
 		return &gateway.Reply{Status: http.StatusOK, Body: []byte(o)}, o.final()
 	})

@@ -30,6 +30,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"denwa/gateway"
+	"denwa/providers"
 )
 
 const (
@@ -56,7 +57,7 @@ type Repeats interface {
 	Once(ctx context.Context, app, key string, do func(ctx context.Context, seed []byte) (r *gateway.Reply, keep bool)) (*gateway.Reply, error)
 }
 
-// Options are what a [Handler] is made of. All but Now are required.
+// Options are what a [Handler] is made of. All but Certificates and Now are required.
 type Options struct {
 	// Policy is what holds now.
 	Policy     func() *gateway.Policy
@@ -64,6 +65,8 @@ type Options struct {
 	Repeats    Repeats
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
+	// Certificates are told of those that Microsoft's servers show.
+	Certificates *providers.Certificates
 	// Now is the time; nil is [time.Now].
 	Now func() time.Time
 }
@@ -86,6 +89,9 @@ func New(o Options) *Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Certificates == nil {
+		o.Certificates = &providers.Certificates{}
+	}
 	h := &Handler{
 		o: o, metrics: newMetrics(o.Registerer), mux: http.NewServeMux(),
 		tenants: map[string]*tenant{}, signers: map[string]*signers{},
@@ -98,6 +104,7 @@ func New(o Options) *Handler {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("it redirects") },
 		},
 	}
+	o.Registerer.MustRegister(signersFetched{h})
 	for _, app := range o.Policy().Apps {
 		if app.Entra.Enabled() {
 			h.metrics.expect(o.Policy().App(app.Name))

@@ -340,6 +340,7 @@ func TestProviderFailures(t *testing.T) {
 			{providers.Unavailable, providers.Throttled, 429, "throttled"},
 			{providers.Unavailable, providers.Auth, 401, "credentials"},
 			{providers.Unavailable, providers.Ambiguous, 504, "timeout"},
+			{providers.Ambiguous, providers.Unavailable, 504, "timeout"},
 		} {
 			w.clock.pass(time.Hour)
 			w.ask("second", http.MethodDelete, mobile, "")

@@ -228,7 +228,7 @@ func embedded(t testing.TB) redis.UniversalClient {
 func connect(t testing.TB, s *redistest.Server) redis.UniversalClient {
 	t.Helper()
 	c := redisstore.DefaultConfig()
-	c.Addresses, c.Timeout = []string{s.Addr()}, time.Second
+	c.Addresses, c.Timeout = []string{s.Addr()}, 20*time.Second
 	client, closer, err := redisstore.Connect(c)
 	if err != nil {
 		t.Fatal(err)
@@ -277,15 +277,15 @@ func newWorldWith(t testing.TB, client redis.UniversalClient, change func(*gatew
 		carriers = append(carriers, p)
 	}
 	sends := providers.NewMetrics(w.registry, carriers, []string{"JP"})
-	router, err := providers.NewRouter(nil, carriers, nil, sends, log)
+	router, err := providers.NewRouter(providers.RouterOptions{Providers: carriers, Metrics: sends, Log: log})
 	must(err)
 
-	policy, err := gateway.NewPolicy(w.config(change), router.Offered())
+	policy, err := gateway.NewPolicy(w.config(change), router)
 	must(err)
 	limits := ratelimit.NewRedis(client, ratelimit.Prefix, ratelimit.WithClock(w.clock.now))
 	w.service = gateway.NewService(gateway.Parts{
 		Store: store, Limits: limits, Sender: router, Keys: keys,
-		Metrics: gateway.NewMetrics(w.registry), Receipts: sends, Log: log,
+		Metrics: gateway.NewMetrics(w.registry, router), Receipts: sends, Log: log,
 	}, policy)
 	w.asked = &requests{Service: w.service}
 	repeats := gateway.NewIdempotency(store, keys)

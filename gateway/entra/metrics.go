@@ -35,6 +35,26 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
+// signersFetched tells how old the keys are that sign each app's tokens.
+type signersFetched struct{ h *Handler }
+
+var signersFetchedDesc = prometheus.NewDesc("denwa_entra_signers_fetched_timestamp_seconds",
+	"When the keys that sign an app's tokens were fetched, as Unix time. They are used for a day.", []string{"app"}, nil)
+
+// Describe implements [prometheus.Collector].
+func (signersFetched) Describe(out chan<- *prometheus.Desc) { out <- signersFetchedDesc }
+
+// Collect implements [prometheus.Collector].
+func (s signersFetched) Collect(out chan<- prometheus.Metric) {
+	s.h.mu.Lock()
+	defer s.h.mu.Unlock()
+	for app, t := range s.h.tenants {
+		if at := t.signers.age(); !at.IsZero() {
+			out <- prometheus.MustNewConstMetric(signersFetchedDesc, prometheus.GaugeValue, float64(at.Unix()), app)
+		}
+	}
+}
+
 // expect makes the series that app can have exist at zero.
 func (m *metrics) expect(app *gateway.AppPolicy) {
 	for _, o := range outcomes() {

@@ -140,7 +140,8 @@ func TestMetricsBegin(t *testing.T) {
 		}
 	}
 	want = append(want, "denwa_entra_decryptions_total{app=portal,key="+kid+"}",
-		"denwa_entra_key_fetches_total{outcome=failed}", "denwa_entra_key_fetches_total{outcome=ok}")
+		"denwa_entra_key_fetches_total{outcome=failed}", "denwa_entra_key_fetches_total{outcome=ok}",
+		"denwa_entra_signers_fetched_timestamp_seconds{app=portal}") // which can't begin at zero
 	w.post(envelope(t, nil), nil)
 	w.post(envelope(t, map[string]any{"encryptedDeliveryContext": encrypt(t, nil, func(e *encryption) { e.kid = otherKID })}), nil)
 	w.post("", map[string]string{"Authorization": ""})

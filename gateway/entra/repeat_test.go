@@ -75,6 +75,26 @@ func TestReplay(t *testing.T) {
 	})
 }
 
+// TestRepeatAfterCrash: an instance died after it sent the code, and before it noted
+// that. Entra ID encrypts the same attempt anew; it sends nothing more.
+func TestRepeatAfterCrash(t *testing.T) {
+	each(t, func(t *testing.T, client redis.UniversalClient) {
+		w := newWorld(t, client)
+		for range 2 {
+			if got := w.post(envelope(t, nil), map[string]string{"X-Ms-Client-Request-Id": attempt}); got.status != 200 || got.body != good {
+				t.Errorf("%d %s", got.status, got.body)
+			}
+			for _, key := range client.Keys(t.Context(), "*i:*").Val() {
+				client.HDel(t.Context(), key, "o")
+			}
+			w.clock.pass(time.Minute)
+		}
+		if texts := w.texts(mobile); len(texts) != 1 {
+			t.Errorf("%d messages", len(texts))
+		}
+	})
+}
+
 // TestRepeatAfterExpiry: a try that had to wait until its code was over sends nothing.
 func TestRepeatAfterExpiry(t *testing.T) {
 	w := newWorld(t, embedded(t))
@@ -122,7 +142,7 @@ func TestKeyRotation(t *testing.T) {
 	w := newWorld(t, embedded(t))
 	follow := func(keys ...gateway.EntraKey) {
 		t.Helper()
-		p, err := gateway.NewPolicy(w.config(func(c *gateway.Config) { c.Apps[0].Entra.Keys = keys }), w.service.Policy().Offered())
+		p, err := gateway.NewPolicy(w.config(func(c *gateway.Config) { c.Apps[0].Entra.Keys = keys }), w.service.Policy().Routes())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"denwa/providers"
 )
 
 const (
@@ -43,11 +45,12 @@ var (
 // signers are the keys that sign one tenant's tokens, fetched when they are
 // needed and kept. Safe for concurrent use.
 type signers struct {
-	url, tenant string
-	client      *http.Client
-	now         func() time.Time
-	log         *slog.Logger
-	metrics     *metrics
+	url, tenant  string
+	client       *http.Client
+	now          func() time.Time
+	log          *slog.Logger
+	metrics      *metrics
+	certificates *providers.Certificates
 
 	mu      sync.Mutex
 	keys    map[string]*rsa.PublicKey
@@ -132,6 +135,13 @@ func (s *signers) start(ctx context.Context) {
 	}()
 }
 
+// age is when the keys were fetched, the zero time if never.
+func (s *signers) age() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fetched
+}
+
 // get asks for the key set.
 func (s *signers) get(ctx context.Context) (map[string]*rsa.PublicKey, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, http.NoBody)
@@ -144,6 +154,9 @@ func (s *signers) get(ctx context.Context) (map[string]*rsa.PublicKey, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if resp.TLS != nil {
+		s.certificates.Seen(*resp.TLS)
+	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("status %d", resp.StatusCode)
 	}

@@ -55,7 +55,7 @@ func (h *Handler) signersAt(url, tenantID string) *signers {
 	at := tenantID + " " + url
 	s := h.signers[at]
 	if s == nil {
-		s = &signers{url: url, tenant: tenantID, client: h.client, now: h.o.Now, log: h.o.Log, metrics: h.metrics}
+		s = &signers{url: url, tenant: tenantID, client: h.client, now: h.o.Now, log: h.o.Log, metrics: h.metrics, certificates: h.o.Certificates}
 		h.signers[at] = s
 	}
 	return s

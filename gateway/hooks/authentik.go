@@ -6,8 +6,8 @@ import "denwa/gateway"
 // https://docs.goauthentik.io/add-secure-apps/flows-stages/stages/authenticator_sms/,
 // and in its source github.com/goauthentik/authentik,
 // authentik/stages/authenticator_sms/models.py. It writes the text itself, in
-// Message; Body is the code alone. It tries once, and a code is made anew for each
-// try of the person.
+// Message; Body is the code alone. It tries once. While a device is set up, a
+// person who gives the number again gets the same code.
 //
 // It shows the person the body of a failure, as it is.
 func decodeAuthentik(_ gateway.Hook, r *request) (order, error) {

@@ -87,6 +87,13 @@ func TestDecode(t *testing.T) {
 			},
 		},
 		{
+			"Okta's call by its other name", gateway.HookOkta,
+			gateway.HookFields{},
+			"",
+			`{"eventId":"e","data":{"messageProfile":{"phoneNumber":"+819012345678","deliveryChannel":"voice call","otpCode":"123456","msgTemplate":"Code 123456"}}}`,
+			order{to: "+819012345678", code: "123456", call: true, key: []string{"e", "voice call", "+819012345678", "123456"}},
+		},
+		{
 			"Okta's expired code", gateway.HookOkta,
 			gateway.HookFields{},
 			"",
@@ -212,7 +219,7 @@ func TestOktaCalls(t *testing.T) {
 	for read(); len(calls) == 0; read() {
 		time.Sleep(5 * time.Millisecond)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		answerCall(g, calls[0].ID)
 		read()
 		if heard := strings.Join(calls[0].Said, " "); strings.Count(heard, " one") >= 4 && strings.HasPrefix(heard, "Example:  five six") {

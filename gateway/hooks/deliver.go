@@ -32,7 +32,7 @@ func (h *Handler) deliver(ctx context.Context, w http.ResponseWriter, p *gateway
 	defer cancel()
 	var res *result
 	var first reply
-	kept, err := h.once.Once(ctx, app.Name, o.name(s.kind), func(ctx context.Context, seed []byte) (*gateway.Reply, bool) {
+	kept, err := h.once.OnceIn(ctx, app.Name, o.name(s.kind), s.memory, func(ctx context.Context, seed []byte) (*gateway.Reply, bool) {
 		d, err := h.dispatch(ctx, p, app, s, o, seed)
 		res = resultOf(lang, d, err)
 		first = s.answer(res)

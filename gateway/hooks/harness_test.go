@@ -41,7 +41,7 @@ func each(t *testing.T, test func(t *testing.T, client redis.UniversalClient)) {
 func connect(t testing.TB, address string) redis.UniversalClient {
 	t.Helper()
 	c := redisstore.DefaultConfig()
-	c.Addresses = []string{address}
+	c.Addresses, c.Timeout = []string{address}, 20*time.Second
 	if address == "" {
 		c.Type = redisstore.TypeEmbedded
 	}
@@ -128,7 +128,7 @@ func newGatewayOf(t testing.TB, client redis.UniversalClient, change func(*gatew
 		carriers = append(carriers, wrap(p))
 	}
 	sends := providers.NewMetrics(g.registry, carriers, []string{"JP"})
-	router, err := providers.NewRouter(nil, carriers, nil, sends, log)
+	router, err := providers.NewRouter(providers.RouterOptions{Providers: carriers, Metrics: sends, Log: log})
 	must(err)
 
 	c := gateway.DefaultConfig()
@@ -140,11 +140,11 @@ func newGatewayOf(t testing.TB, client redis.UniversalClient, change func(*gatew
 	if change != nil {
 		change(&c)
 	}
-	policy, err := gateway.NewPolicy(c, router.Offered())
+	policy, err := gateway.NewPolicy(c, router)
 	must(err)
 	g.service = gateway.NewService(gateway.Parts{
 		Store: store, Limits: ratelimit.NewRedis(client, ratelimit.Prefix, ratelimit.WithClock(g.read)),
-		Sender: router, Keys: keys, Metrics: gateway.NewMetrics(g.registry), Receipts: sends, Log: log,
+		Sender: router, Keys: keys, Metrics: gateway.NewMetrics(g.registry, router), Receipts: sends, Log: log,
 	}, policy)
 	g.hooks = New(Options{Service: g.service, Idempotency: gateway.NewIdempotency(store, keys), Registerer: g.registry, Log: log})
 	g.hooks.now = g.read

@@ -38,7 +38,7 @@ type Service interface {
 
 // Idempotency answers repeats of a request; [gateway.Idempotency] does.
 type Idempotency interface {
-	Once(ctx context.Context, app, key string,
+	OnceIn(ctx context.Context, app, key string, life time.Duration,
 		do func(ctx context.Context, seed []byte) (r *gateway.Reply, keep bool)) (*gateway.Reply, error)
 }
 

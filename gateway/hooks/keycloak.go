@@ -12,7 +12,8 @@ import (
 // netzbegruenung: https://github.com/netzbegruenung/keycloak-mfa-plugins, in its
 // source sms-authenticator/…/gateway/ApiSmsService.java. It sends JSON or a form
 // whose field names are configured there, writes the text itself, tries once, and
-// reads nothing of the answer but logs a failure's.
+// reads nothing of the answer but logs a failure's. A person who asks again gets
+// the same code while it is valid (…/SmsCode.java).
 func decodeKeycloak(h gateway.Hook, r *request) (order, error) {
 	fields, err := keycloakFields(r)
 	if err != nil {

@@ -6,8 +6,8 @@ import "denwa/gateway"
 // https://docs.logto.io/integrations/http-sms, and in its source
 // github.com/logto-io/logto, packages/connectors/connector-http-sms. It sends the
 // value that was configured as Authorization, unchanged. Numbers come without
-// their plus (its pull request 8380). A code is made anew for each request, so it
-// names the message.
+// their plus (its pull request 8380). It tries once. A code is made anew for each
+// request, but the one of its console's test is always 000000.
 //
 // It shows the body of a failure.
 func decodeLogto(_ gateway.Hook, r *request) (order, error) {

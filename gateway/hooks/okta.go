@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"denwa/gateway"
+	"denwa/providers"
 )
 
 // decodeOkta reads Okta's telephony inline hook:
@@ -40,12 +41,12 @@ func decodeOkta(_ gateway.Hook, r *request) (order, error) {
 		to: m.PhoneNumber, text: m.MsgTemplate, code: m.OTPCode, locale: m.Locale,
 		validFor: until(m.OTPExpires, r.at), clientIP: body.Data.Context.Request.IPAddress,
 	}
-	switch strings.ToUpper(m.DeliveryChannel) {
-	case "SMS":
-	case "CALL":
+	switch channel := strings.ToUpper(m.DeliveryChannel); {
+	case channel == "SMS":
+	case channel == "CALL", strings.HasPrefix(channel, "VOICE"): // the page said CALL, and says "voice call" now
 		o.call, o.text = true, ""
 	default:
-		return o, invalid("data.messageProfile.deliveryChannel must be SMS or CALL")
+		return o, invalid("data.messageProfile.deliveryChannel must be SMS or voice call")
 	}
 	request := body.Data.Context.Request.ID
 	if request == "" {
@@ -56,9 +57,10 @@ func decodeOkta(_ gateway.Hook, r *request) (order, error) {
 }
 
 // answerOkta answers as the page says: 200 with a command, or 200 with an error,
-// which ends the attempt and is shown to the person. After any other status Okta
-// sends the code by a provider of its own, so that is for when nothing was sent,
-// and nobody decided that nothing may be.
+// which is shown to the person. After any other status Okta sends the code by a
+// provider of its own, so that is for when nothing was sent, and nobody decided
+// that nothing may be. After an error it did not when the page was first read,
+// and does as the page is now; so what may have been sent is PENDING.
 func answerOkta(r *result) reply {
 	type cause struct {
 		ErrorSummary string `json:"errorSummary"`
@@ -68,7 +70,12 @@ func answerOkta(r *result) reply {
 		ErrorSummary string  `json:"errorSummary"`
 		ErrorCauses  []cause `json:"errorCauses"`
 	}
-	if r.outcome == sent {
+	status := "SUCCESSFUL"
+	unclear := r.code == gateway.CodeDeliveryFailed && r.keep && providers.KindOf(r.cause) == providers.Ambiguous
+	if unclear {
+		status = "PENDING"
+	}
+	if r.outcome == sent || unclear {
 		type value struct {
 			Status        string     `json:"status"`
 			Provider      string     `json:"provider"`
@@ -79,15 +86,15 @@ func answerOkta(r *result) reply {
 			Value []value `json:"value"`
 		}
 		return jsonReply(http.StatusOK, map[string][]command{"commands": {{
-			"com.okta.telephony.action", []value{{"SUCCESSFUL", r.provider, r.id}},
+			"com.okta.telephony.action", []value{{status, r.provider, r.id}},
 		}}})
 	}
-	status := r.status
+	code := r.status
 	if r.outcome == refused || r.outcome == limited || r.keep {
-		status = http.StatusOK
+		code = http.StatusOK
 	}
-	out := jsonReply(status, map[string]failure{"error": {r.words(), []cause{{string(r.code), r.message}}}})
-	if status != http.StatusOK {
+	out := jsonReply(code, map[string]failure{"error": {r.words(), []cause{{string(r.code), r.message}}}})
+	if code != http.StatusOK {
 		out.retryAfter = r.seconds()
 	}
 	return out

@@ -89,7 +89,7 @@ func TestMetrics(t *testing.T) {
 	changed := policy.Config
 	changed.Apps = append([]gateway.App{}, changed.Apps...)
 	changed.Apps[0].Hooks = append(changed.Apps[0].Hooks, callerOf(t, gateway.HookOkta).hook)
-	next, err := gateway.NewPolicy(changed, policy.Offered())
+	next, err := gateway.NewPolicy(changed, policy.Routes())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,6 +150,86 @@ func TestNothingSent(t *testing.T) {
 	}
 }
 
+// TestAskedAgain: a service that tries once and sends the same code again when a
+// person asks for it gets it sent again; what comes within a moment is a retry.
+func TestAskedAgain(t *testing.T) {
+	once := []gateway.HookType{gateway.HookAuthentik, gateway.HookKeycloak, gateway.HookLogto}
+	each(t, func(t *testing.T, client redis.UniversalClient) {
+		g := newGateway(t, client, nil)
+		for _, c := range callers(t) {
+			for range 2 {
+				if a := g.post(c.path(), c.body, c.sign(c.body, g.read())); a.status != http.StatusOK {
+					t.Errorf("%s: %s", c.kind, a.line())
+				}
+			}
+			// Stores count the life of a key by their own clock.
+			for _, key := range client.Keys(t.Context(), "*i:*").Val() {
+				switch left := client.PTTL(t.Context(), key).Val(); {
+				case left <= 0 || left > gateway.IdempotencyLife:
+					t.Errorf("%s is kept for %s", key, left)
+				case left <= moment:
+					client.Del(t.Context(), key)
+				}
+			}
+			g.pass(moment)
+			want := 1
+			if slices.Contains(once, c.kind) {
+				want = 2
+			}
+			if a := g.post(c.path(), c.body, c.sign(c.body, g.read())); a.status != http.StatusOK || len(g.messages("+"+recordedNumber)) != want {
+				t.Errorf("%s: %s, and %d messages, want %d", c.kind, a.line(), len(g.messages("+"+recordedNumber)), want)
+			}
+			g.ask(http.MethodDelete, "+"+recordedNumber, "")
+			g.pass(24 * time.Hour)
+		}
+	})
+}
+
+// oneSeed gives every request the seed that a repeat gets when what became of the
+// first couldn't be noted.
+type oneSeed struct{}
+
+func (oneSeed) OnceIn(ctx context.Context, _, _ string, _ time.Duration, do func(context.Context, []byte) (*gateway.Reply, bool)) (*gateway.Reply, error) {
+	r, _ := do(ctx, make([]byte, gateway.SeedSize))
+	return r, nil
+}
+
+// TestFailureNotNoted: a repeat of what no carrier took isn't told that it was sent.
+func TestFailureNotNoted(t *testing.T) {
+	broken := true
+	g := newGatewayOf(t, connect(t, ""), nil, func(p providers.Provider) providers.Provider {
+		return failing{p.(*sandbox.Provider), providers.Unavailable, &broken}
+	})
+	g.hooks.once = oneSeed{}
+	c := callerOf(t, gateway.HookZitadel)
+	for range 2 {
+		if a := g.post(c.path(), c.body, c.sign(c.body, g.read())); a.status != http.StatusBadGateway {
+			t.Errorf("%s", a.line())
+		}
+		broken = false
+		g.pass(time.Minute)
+	}
+	if got := g.counted(c.kind, undelivered); got != 2 {
+		t.Errorf("%v failed", got)
+	}
+}
+
+// TestOktaUnclear: what may have been sent isn't told as a failure, after which
+// Okta sends it by a provider of its own.
+func TestOktaUnclear(t *testing.T) {
+	broken := true
+	g := newGatewayOf(t, connect(t, ""), nil, func(p providers.Provider) providers.Provider {
+		return failing{p.(*sandbox.Provider), providers.Ambiguous, &broken}
+	})
+	c := callerOf(t, gateway.HookOkta)
+	const want = `200 | application/json | {"commands":[{"type":"com.okta.telephony.action","value":[{"status":"PENDING","provider":"second","transactionId":"dl_…"}]}]}`
+	for range 2 {
+		if a := g.post(c.path(), c.body, c.sign(c.body, g.read())); a.line() != want {
+			t.Errorf("%s", a.line())
+		}
+	}
+}
+
 // failing is a carrier that fails while it is broken.
 type failing struct {
 	*sandbox.Provider

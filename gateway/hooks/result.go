@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"denwa/gateway"
+	"denwa/providers"
 )
 
 // outcome is what became of a request, as a metric label.
@@ -35,7 +36,7 @@ const codeInternal gateway.Code = "internal"
 // result is what became of a request.
 type result struct {
 	outcome outcome
-	// id and provider are of what was sent.
+	// id and provider are of what was sent, or may have been.
 	id       gateway.ID
 	provider string
 
@@ -63,8 +64,11 @@ func failed(lang string, status int, code gateway.Code, message string) *result 
 
 // resultOf is what a dispatch came to.
 func resultOf(lang string, d *gateway.Dispatch, err error) *result {
+	if err == nil && d.Status == providers.Failed { // the same seed again, and what became of it before wasn't noted
+		return failed(lang, http.StatusBadGateway, gateway.CodeDeliveryFailed, "no provider took it")
+	}
 	if err == nil {
-		return &result{outcome: sent, status: http.StatusOK, id: d.ID, provider: d.Attempts[len(d.Attempts)-1].Provider, lang: lang}
+		return &result{outcome: sent, status: http.StatusOK, id: d.ID, provider: last(d), lang: lang}
 	}
 	var e *gateway.Error
 	if !errors.As(err, &e) {
@@ -79,12 +83,18 @@ func resultOf(lang string, d *gateway.Dispatch, err error) *result {
 	}
 	if e.Code == gateway.CodeDeliveryFailed {
 		res.keep = settled(err)
+		if e.Dispatch != nil {
+			res.id, res.provider = e.Dispatch.ID, last(e.Dispatch)
+		}
 	}
 	if res.outcome == unavailable {
 		res.retryAfter = max(res.retryAfter, time.Second)
 	}
 	return res
 }
+
+// last is the provider that was asked last.
+func last(d *gateway.Dispatch) string { return d.Attempts[len(d.Attempts)-1].Provider }
 
 func outcomeOf(code gateway.Code) outcome {
 	switch code {

@@ -11,6 +11,8 @@ type service struct {
 	kind gateway.HookType
 	// patience is how long it waits for an answer. Denwa's comes before.
 	patience time.Duration
+	// memory is how long a repeat of its request is known for one.
+	memory time.Duration
 	// verify says whether r is by the service, and if not, why: for the operator,
 	// without anything of the request.
 	verify func(h gateway.Hook, r *request) error
@@ -20,16 +22,21 @@ type service struct {
 	answer func(res *result) reply
 }
 
+// moment is the memory for services that try once, name no message, and send the
+// same code again when a person asks for it: what comes sooner is a proxy's retry,
+// what comes later isn't. It is longer than a send takes.
+const moment = time.Minute
+
 // services lists every login service. A new one is one more line and a file.
 func services() []service {
 	return []service{
-		{gateway.HookSupabase, 5 * time.Second, verifyStandardWebhook, decodeSupabase, answerSupabase},
-		{gateway.HookKratos, 30 * time.Second, verifySecret, decodeKratos, answerKratos},
-		{gateway.HookZitadel, 5 * time.Second, verifyZitadel, decodeZitadel, answerJSON},
-		{gateway.HookLogto, 30 * time.Second, verifySecret, decodeLogto, answerText},
-		{gateway.HookAuthentik, 30 * time.Second, verifySecret, decodeAuthentik, answerText},
-		{gateway.HookOkta, 3 * time.Second, verifySecret, decodeOkta, answerOkta},
-		{gateway.HookKeycloak, 30 * time.Second, verifyKeycloak, decodeKeycloak, answerJSON},
+		{gateway.HookSupabase, 5 * time.Second, gateway.IdempotencyLife, verifyStandardWebhook, decodeSupabase, answerSupabase},
+		{gateway.HookKratos, 30 * time.Second, gateway.IdempotencyLife, verifySecret, decodeKratos, answerKratos},
+		{gateway.HookZitadel, 5 * time.Second, gateway.IdempotencyLife, verifyZitadel, decodeZitadel, answerJSON},
+		{gateway.HookLogto, 30 * time.Second, moment, verifySecret, decodeLogto, answerText},
+		{gateway.HookAuthentik, 30 * time.Second, moment, verifySecret, decodeAuthentik, answerText},
+		{gateway.HookOkta, 3 * time.Second, gateway.IdempotencyLife, verifySecret, decodeOkta, answerOkta},
+		{gateway.HookKeycloak, 30 * time.Second, moment, verifyKeycloak, decodeKeycloak, answerJSON},
 	}
 }
 

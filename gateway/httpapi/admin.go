@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/pprof"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,8 +44,10 @@ func (s *Server) adminHandler() http.Handler {
 	return mux
 }
 
+// readyz runs the checks, but for those that ?exclude= names: what fails on all
+// instances alike is no reason to send traffic elsewhere.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
-	failing := s.failing(r.Context())
+	failing := s.failing(r.Context(), r.URL.Query()["exclude"])
 	if len(failing) > 0 {
 		writeJSON(w, http.StatusServiceUnavailable, readiness{Status: "unready", Failing: failing})
 		return
@@ -52,8 +55,9 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, readiness{Status: "ready"})
 }
 
-// failing runs every readiness check at once and returns those that fail.
-func (s *Server) failing(ctx context.Context) map[string]string {
+// failing runs every readiness check at once, but for those that are left out, and
+// returns those that fail.
+func (s *Server) failing(ctx context.Context, exclude []string) map[string]string {
 	if s.draining.Err() != nil {
 		return map[string]string{"server": "shutting down"}
 	}
@@ -65,6 +69,9 @@ func (s *Server) failing(ctx context.Context) map[string]string {
 		failing = make(map[string]string)
 	)
 	for name, check := range s.o.Ready {
+		if slices.Contains(exclude, name) {
+			continue
+		}
 		wg.Go(func() {
 			if err := check(ctx); err != nil {
 				mu.Lock()

@@ -52,6 +52,13 @@ func TestReadiness(t *testing.T) {
 		if took := time.Since(begun); took != 2*time.Second {
 			t.Errorf("a check that hangs took %s", took)
 		}
+		exact = `{"status":"unready","failing":{"store":"connection refused"}}` + "\n"
+		if w := admin(s, "/readyz?exclude=sms&exclude=voice"); w.Code != http.StatusServiceUnavailable || w.Body.String() != exact {
+			t.Errorf("without channels: %d %s", w.Code, w.Body)
+		}
+		if w := admin(s, "/readyz?exclude=store&exclude=voice&exclude=nothing"); w.Code != http.StatusOK {
+			t.Errorf("without what fails: %d %s", w.Code, w.Body)
+		}
 		if w := admin(s, "/healthz"); w.Code != http.StatusOK || w.Body.String() != `{"status":"ok"}`+"\n" {
 			t.Errorf("healthy: %d %s", w.Code, w.Body)
 		}

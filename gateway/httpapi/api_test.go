@@ -39,7 +39,7 @@ func TestStart(t *testing.T) {
 		`"to":"+819012345678","to_masked":"+81 90-****-5678","country":"JP","number_type":"mobile","locale":"ja",` +
 		`"attempts_remaining":5,"sends_remaining":4,` +
 		`"created_at":"2026-04-01T00:00:00.123Z","expires_at":"2026-04-01T00:10:00.123Z",` +
-		`"next_send_at":{"sms":"2026-04-01T00:00:30.123Z","voice":"2026-04-01T00:00:00.123Z"},` +
+		`"next_send_at":{"sms":"2026-04-01T00:00:30.124Z","voice":"2026-04-01T00:00:00.124Z"},` +
 		`"purpose":"registration","reference":"user-42",` +
 		`"deliveries":[{"provider":"sandbox","channel":"sms","status":"accepted","at":"2026-04-01T00:00:00.123Z","segments":1}]}`
 	if r.text != exact {

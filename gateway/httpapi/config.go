@@ -32,6 +32,8 @@ type Config struct {
 	ShutdownDelay time.Duration `yaml:"shutdown_delay"`
 	// Most time that requests in flight get to finish when the gateway stops.
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
+	// Most time that calls in progress get to come to their end after that, those over a SIP trunk: what is said and rings lives in this process. 0 hangs up.
+	ShutdownCalls time.Duration `yaml:"shutdown_calls"`
 	// Largest request body, in bytes.
 	MaxBody int64 `yaml:"max_body"`
 	// Largest request header, in bytes.
@@ -56,6 +58,7 @@ func DefaultConfig() Config {
 		WriteTimeout:      75 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ShutdownTimeout:   20 * time.Second,
+		ShutdownCalls:     30 * time.Second,
 		MaxBody:           16 << 10,
 		MaxHeader:         16 << 10,
 		MaxConnections:    20_000,
@@ -89,6 +92,7 @@ func (c Config) Validate(report func(field, problem string)) {
 		{"idle_timeout", c.IdleTimeout, time.Second, time.Hour},
 		{"shutdown_delay", c.ShutdownDelay, 0, 5 * time.Minute},
 		{"shutdown_timeout", c.ShutdownTimeout, time.Second, 10 * time.Minute},
+		{"shutdown_calls", c.ShutdownCalls, 0, 10 * time.Minute},
 	} {
 		if d.value < d.min || d.value > d.max {
 			report(d.field, fmt.Sprintf("%s is outside %s to %s.", d.value, d.min, d.max))

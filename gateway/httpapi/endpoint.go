@@ -71,11 +71,42 @@ func (s *Server) once(ctx context.Context, c *call, key string, e endpoint) erro
 		return err
 	}
 	if ticket.Replay != nil {
+		c.repeats(ticket.Replay)
 		c.Response().Header().Set("Idempotent-Replayed", "true")
 		return c.send(ticket.Replay)
 	}
-	c.seed = ticket.Seed
+	c.seed, c.request = ticket.Seed, ticket.Request
 	return c.send(s.finish(ctx, c, ticket, e))
+}
+
+// repeats notes what a reply told that is given once more, for the log: which
+// verification or dispatch it was about, how that was then, and what was wrong.
+func (c *call) repeats(r *gateway.Reply) {
+	c.repeated = true
+	type subject struct {
+		ID     gateway.ID     `json:"id"`
+		Status gateway.Status `json:"status"`
+	}
+	var told struct {
+		ID           gateway.ID      `json:"id"`
+		Status       json.RawMessage `json:"status"` // a problem's is a number
+		Code         gateway.Code    `json:"code"`
+		Verification subject         `json:"verification"`
+		Delivery     subject         `json:"delivery"`
+	}
+	if json.Unmarshal(r.Body, &told) != nil {
+		return
+	}
+	var top gateway.Status
+	_ = json.Unmarshal(told.Status, &top)
+	for _, s := range []subject{{told.ID, top}, told.Verification, told.Delivery} {
+		if s.ID.IsVerification() || s.ID.IsDispatch() {
+			c.Follow(s.ID, s.Status)
+		}
+	}
+	if told.Code != "" {
+		c.err = &gateway.Error{Code: told.Code, Message: "as the request was answered before"}
+	}
 }
 
 // finish runs e and keeps its reply, or gives the key back if the reply isn't

@@ -38,6 +38,7 @@ type fakeGateway struct {
 	// starting, if set, is called while a start is worked on.
 	starting func(ctx context.Context)
 	seeds    [][]byte
+	requests []gateway.StoreName // of checks and resends
 	started  int
 	// dispatched is the latest dispatch.
 	dispatched *gateway.Dispatch
@@ -101,9 +102,10 @@ func (f *fakeGateway) find(app *gateway.AppPolicy, id string) (*gateway.Verifica
 	return v, nil
 }
 
-func (f *fakeGateway) Check(_ context.Context, app *gateway.AppPolicy, id, code string) (bool, *gateway.Verification, error) {
+func (f *fakeGateway) CheckOnce(_ context.Context, app *gateway.AppPolicy, id, code string, request gateway.StoreName) (bool, *gateway.Verification, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.requests = append(f.requests, request)
 	v, err := f.find(app, id)
 	switch {
 	case err != nil:
@@ -121,9 +123,10 @@ func (f *fakeGateway) Check(_ context.Context, app *gateway.AppPolicy, id, code 
 	return code == rightCode, clone(v), nil
 }
 
-func (f *fakeGateway) Resend(_ context.Context, app *gateway.AppPolicy, id string, channel gateway.Channel) (*gateway.Verification, error) {
+func (f *fakeGateway) ResendOnce(_ context.Context, app *gateway.AppPolicy, id string, channel gateway.Channel, request gateway.StoreName) (*gateway.Verification, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.requests = append(f.requests, request)
 	v, err := f.find(app, id)
 	if err != nil {
 		return nil, err
@@ -296,7 +299,7 @@ func (f *fakeIdempotency) Begin(_ context.Context, app, key string, fingerprint 
 	key = app + "/" + key
 	switch e := f.entries[key]; {
 	case e == nil:
-		t := &gateway.Ticket{Seed: []byte(key)}
+		t := &gateway.Ticket{Seed: []byte(key), Request: gateway.StoreName(key)}
 		f.entries[key] = &idempotent{fingerprint: fingerprint}
 		f.tickets[t] = key
 		return t, nil

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -34,6 +35,19 @@ func TestIdempotentReplay(t *testing.T) {
 	}
 	if g.started != 1 || string(g.seeds[0]) != "portal/k" {
 		t.Errorf("started %d times, with seed %q", g.started, g.seeds)
+	}
+}
+
+// TestRequestsAreNamed: a check and a resend bring along what tells a repeated
+// one, whose first reply may not have been kept.
+func TestRequestsAreNamed(t *testing.T) {
+	c, g, _ := withGateway(t)
+	path := begin(t, c)
+	c.do(t, "POST", path+"/resend", "{}", "Idempotency-Key", "r")
+	c.do(t, "POST", path+"/check", `{"code":"000000"}`, "Idempotency-Key", "c")
+	c.do(t, "POST", path+"/check", `{"code":"000000"}`)
+	if got := fmt.Sprint(g.requests); got != "[portal/r portal/c ]" {
+		t.Errorf("requests %s", got)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"denwa/gateway"
 )
@@ -26,9 +27,20 @@ type call struct {
 	app   *gateway.AppPolicy
 	keyID string
 	body  []byte
-	seed  []byte // see gateway.Ticket
-	err   error  // what went wrong, if anything
+	// See gateway.Ticket.
+	seed    []byte
+	request gateway.StoreName
+	err     error // what went wrong, if anything
+	// repeated: the reply is one that an earlier request with its Idempotency-Key had.
+	repeated bool
+
+	verification gateway.ID     // that the request was about; of a delivery too
+	stands       gateway.Status // how that was then
+	span         trace.Span     // nil: none
 }
+
+// Follow implements [gateway.Follower].
+func (c *call) Follow(id gateway.ID, s gateway.Status) { c.verification, c.stands = id, s }
 
 // callOf returns the call that observe, which is around every route, made.
 func callOf(ec echo.Context) *call {
@@ -55,7 +67,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		start := time.Now()
 		r := ec.Request()
 		c := &call{Context: ec, id: requestIDOf(r.Header), route: s.routes[ec.Path()]}
-		ctx := context.WithValue(r.Context(), callKey{}, c)
+		ctx := s.traced(gateway.Followed(r.Context(), c), c, r)
 		ec.SetRequest(r.WithContext(ctx))
 		h := ec.Response().Header()
 		h.Set(requestIDHeader, c.id)
@@ -114,12 +126,15 @@ func recovered(next echo.HandlerFunc, c *call) (err error) {
 func (s *Server) record(ctx context.Context, c *call, took time.Duration) {
 	method, status := boundedMethod(c.Request().Method), c.Response().Status
 	s.duration.WithLabelValues(c.route, method, strconv.Itoa(status)).Observe(took.Seconds())
+	if c.span != nil {
+		c.endSpan(method, status)
+	}
 
 	level := levelOf(status)
 	if !s.log.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 11)
+	attrs := make([]slog.Attr, 0, 15)
 	attrs = append(attrs,
 		slog.String("route", c.route),
 		slog.String("method", method),
@@ -131,6 +146,15 @@ func (s *Server) record(ctx context.Context, c *call, took time.Duration) {
 	} else {
 		attrs = append(attrs, slog.String("client", network(c.RealIP())))
 	}
+	if c.repeated {
+		attrs = append(attrs, slog.Bool("repeated", true))
+	}
+	if c.verification != "" {
+		attrs = append(attrs, slog.String("verification", string(c.verification)))
+		if !c.verification.IsDispatch() { // which has no end
+			attrs = append(attrs, slog.String("verification_status", string(c.stands)))
+		}
+	}
 	if c.err != nil {
 		attrs = append(attrs, failure(c.err, status)...)
 	}
@@ -140,8 +164,12 @@ func (s *Server) record(ctx context.Context, c *call, took time.Duration) {
 // failure is what the log says of an error. Of one that is the caller's own
 // doing, its code is enough.
 func failure(err error, status int) (attrs []slog.Attr) {
-	if code := gateway.CodeOf(err); code != "" {
-		attrs = append(attrs, slog.String("code", string(code)))
+	var refused *gateway.Error
+	if errors.As(err, &refused) {
+		attrs = append(attrs, slog.String("code", string(refused.Code)))
+		if refused.Limit != "" {
+			attrs = append(attrs, slog.String("limit", refused.Limit))
+		}
 	}
 	if status >= http.StatusInternalServerError {
 		attrs = append(attrs, slog.String("error", err.Error()))

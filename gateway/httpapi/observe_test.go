@@ -39,6 +39,32 @@ func logLines(t *testing.T, change func(*httpapi.Options), f func(c client)) (li
 	return lines, b.String()
 }
 
+// TestRepeatedRequestsAreJoined: the line of a request that was answered before tells
+// what that was about, and what was wrong.
+func TestRepeatedRequestsAreJoined(t *testing.T) {
+	var ids []string
+	lines, _ := logLines(t, nil, func(c client) {
+		path := start + "/" + c.do(t, "POST", start, aNumber).id()
+		for range 2 {
+			ids = append(ids, c.do(t, "POST", start, aNumber, "Idempotency-Key", "start").id())
+			c.do(t, "POST", path+"/check", `{"code":"000000"}`, "Idempotency-Key", "check")
+			ids = append(ids, strings.TrimPrefix(path, start+"/"))
+			c.do(t, "POST", "/v1/sessions", `{"return_url":"https://portal.example.jp/"}`, "Idempotency-Key", "session")
+			c.do(t, "POST", start, `{"to":"090"}`, "Idempotency-Key", "refused")
+			ids = append(ids, "", "")
+		}
+	})
+	for i, line := range lines[1:] {
+		id, _ := line["verification"].(string)
+		if again := i >= 4; (line["repeated"] == true) != again || again && id != ids[i] {
+			t.Errorf("logged %v, about %q", line, ids[i])
+		}
+	}
+	if last := lines[len(lines)-1]; last["code"] != "invalid_number" || len(lines) != 9 {
+		t.Errorf("%d lines, the last %v", len(lines), last)
+	}
+}
+
 func TestLogLine(t *testing.T) {
 	lines, text := logLines(t, nil, func(c client) {
 		r := c.do(t, "POST", start, aNumber, "X-Request-Id", "req-1")
@@ -127,17 +153,24 @@ func TestAbortHandlerHangsUp(t *testing.T) {
 }
 
 func TestClientThatHungUp(t *testing.T) {
-	fake := newFakeGateway()
-	fake.fail = context.Canceled
-	ctx, hangUp := context.WithCancel(t.Context())
-	hangUp()
-	lines, _ := logLines(t, func(o *httpapi.Options) { o.Verifier = fake }, func(c client) {
-		r := httptest.NewRequestWithContext(ctx, "GET", start+"/vf_x", nil)
-		r.Header.Set("Authorization", "Bearer "+portalKey)
-		c.server.Public().ServeHTTP(httptest.NewRecorder(), r)
-	})
-	if lines[0]["status"] != 499.0 || lines[0]["level"] != "INFO" {
-		t.Errorf("logged %v", lines[0])
+	for name, err := range map[string]error{
+		"plain":         context.Canceled,
+		"of the domain": &gateway.Error{Code: gateway.CodeUnavailable, Message: "the store doesn't answer", Err: context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := newFakeGateway()
+			fake.fail = err
+			ctx, hangUp := context.WithCancel(t.Context())
+			hangUp()
+			lines, _ := logLines(t, func(o *httpapi.Options) { o.Verifier = fake }, func(c client) {
+				r := httptest.NewRequestWithContext(ctx, "GET", start+"/vf_x", nil)
+				r.Header.Set("Authorization", "Bearer "+portalKey)
+				c.server.Public().ServeHTTP(httptest.NewRecorder(), r)
+			})
+			if lines[0]["status"] != 499.0 || lines[0]["level"] != "INFO" {
+				t.Errorf("logged %v", lines[0])
+			}
+		})
 	}
 }
 

@@ -94,6 +94,8 @@ func problemOf(ctx context.Context, err error, h http.Header) problem {
 	var transport *httpError
 	var routing *echo.HTTPError
 	switch {
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil: // first: the domain says of it that the store doesn't answer
+		p.Code, p.Status, p.Detail = gateway.CodeInvalidRequest, statusClientGone, "the client closed the connection"
 	case errors.As(err, &domain):
 		p.Code, p.Status, p.Detail = domain.Code, httpStatus(domain.Code), domain.Message
 		p.Field, p.Limit = domain.Field, domain.Limit
@@ -110,8 +112,6 @@ func problemOf(ctx context.Context, err error, h http.Header) problem {
 		p.Code, p.Status, p.Detail = gateway.CodeNotFound, routing.Code, "no such path"
 	case errors.As(err, &routing) && routing.Code == http.StatusMethodNotAllowed:
 		p.Code, p.Status, p.Detail = gateway.CodeInvalidRequest, routing.Code, "this path doesn't take that method; see the Allow header"
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		p.Code, p.Status, p.Detail = gateway.CodeInvalidRequest, statusClientGone, "the client closed the connection"
 	default:
 		p.Code, p.Status, p.Detail = codeInternal, http.StatusInternalServerError, "the gateway met an unexpected error; its log has more under the request id"
 	}

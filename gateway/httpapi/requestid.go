@@ -5,16 +5,17 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"denwa/gateway"
 )
 
 const requestIDHeader = "X-Request-Id"
 
-// callKey is where a request's context holds its call.
-type callKey struct{}
-
 // RequestID returns the id of the request that ctx belongs to, or "".
 func RequestID(ctx context.Context) string {
-	if c, ok := ctx.Value(callKey{}).(*call); ok {
+	if c, ok := gateway.FollowerOf(ctx).(*call); ok {
 		return c.id
 	}
 	return ""
@@ -23,7 +24,7 @@ func RequestID(ctx context.Context) string {
 // ClientAddress returns the address of who made the request that ctx belongs to,
 // as far as it can be believed, or "". It is for handlers that are mounted.
 func ClientAddress(ctx context.Context) string {
-	if c, ok := ctx.Value(callKey{}).(*call); ok {
+	if c, ok := gateway.FollowerOf(ctx).(*call); ok {
 		return c.RealIP()
 	}
 	return ""
@@ -50,8 +51,9 @@ func isRequestID(s string) bool {
 	return true
 }
 
-// LogHandler adds the request id to every line that is logged with a request's
-// context. Wrapping twice does nothing.
+// LogHandler adds to every line what its context belongs to: the request's id,
+// and the trace's and span's where there is a trace, recorded or not. Wrapping
+// twice does nothing.
 func LogHandler(h slog.Handler) slog.Handler {
 	if _, ok := h.(logHandler); ok {
 		return h
@@ -61,10 +63,13 @@ func LogHandler(h slog.Handler) slog.Handler {
 
 type logHandler struct{ slog.Handler }
 
-// Handle adds the request id and hands r on.
+// Handle adds the ids and hands r on.
 func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
 	if id := RequestID(ctx); id != "" {
 		r.AddAttrs(slog.String("request_id", id))
+	}
+	if s := trace.SpanContextFromContext(ctx); s.IsValid() {
+		r.AddAttrs(slog.String("trace_id", s.TraceID().String()), slog.String("span_id", s.SpanID().String()))
 	}
 	return h.Handler.Handle(ctx, r)
 }

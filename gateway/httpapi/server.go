@@ -20,6 +20,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
@@ -31,8 +32,9 @@ import (
 // [gateway.Error]; any other error is shown as internal.
 type Verifier interface {
 	Start(ctx context.Context, app *gateway.AppPolicy, r gateway.StartRequest) (*gateway.Verification, error)
-	Check(ctx context.Context, app *gateway.AppPolicy, id, code string) (valid bool, v *gateway.Verification, err error)
-	Resend(ctx context.Context, app *gateway.AppPolicy, id string, channel gateway.Channel) (*gateway.Verification, error)
+	// CheckOnce and ResendOnce do once what one request asks for, unless that is "".
+	CheckOnce(ctx context.Context, app *gateway.AppPolicy, id, code string, request gateway.StoreName) (valid bool, v *gateway.Verification, err error)
+	ResendOnce(ctx context.Context, app *gateway.AppPolicy, id string, channel gateway.Channel, request gateway.StoreName) (*gateway.Verification, error)
 	Cancel(ctx context.Context, app *gateway.AppPolicy, id string) (*gateway.Verification, error)
 	Get(ctx context.Context, app *gateway.AppPolicy, id string) (*gateway.Verification, error)
 	// WaitSince returns when the verification changes, when it is final, or after
@@ -63,8 +65,8 @@ type KeyRate interface {
 	Allow(key string) ratelimit.Decision
 }
 
-// Options are what a [Server] is made of. All but Callbacks, Mounts and Ready
-// are required.
+// Options are what a [Server] is made of. All but Callbacks, Mounts, Ready and
+// Tracer are required.
 type Options struct {
 	Config Config
 	Admin  AdminConfig
@@ -98,6 +100,8 @@ type Options struct {
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer
+	// Tracer makes a span of each request; nil for none.
+	Tracer trace.Tracer
 }
 
 // Server is the public and the admin listener.

@@ -66,7 +66,7 @@ func (s *Server) check(ctx context.Context, c *call) (int, any, error) {
 	if in.Code == "" {
 		return 0, nil, refuse("code", "code is required")
 	}
-	valid, v, err := s.o.Verifier.Check(ctx, c.app, c.Param("id"), in.Code)
+	valid, v, err := s.o.Verifier.CheckOnce(ctx, c.app, c.Param("id"), in.Code, c.request)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -78,7 +78,7 @@ func (s *Server) resend(ctx context.Context, c *call) (int, any, error) {
 	if err := c.decodeOptional(&in, resendSchema); err != nil {
 		return 0, nil, err
 	}
-	v, err := s.o.Verifier.Resend(ctx, c.app, c.Param("id"), gateway.Channel(in.Channel))
+	v, err := s.o.Verifier.ResendOnce(ctx, c.app, c.Param("id"), gateway.Channel(in.Channel), c.request)
 	return shown(http.StatusOK, v, err)
 }
 

@@ -107,9 +107,9 @@ func verificationOf(v *gateway.Verification) *verification {
 		for channel, at := range v.NextSendAt {
 			switch channel {
 			case gateway.SMS:
-				w.NextSendAt.SMS = timestamp(at)
+				w.NextSendAt.SMS = notBefore(at)
 			case gateway.Voice:
-				w.NextSendAt.Voice = timestamp(at)
+				w.NextSendAt.Voice = notBefore(at)
 			}
 		}
 	}
@@ -141,3 +141,6 @@ func lookupReplyOf(l gateway.Lookup) *lookupReply {
 
 // timestamp is RFC 3339 in UTC, to the millisecond.
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// notBefore is timestamp rounded up, so that a client that waits until then isn't early.
+func notBefore(t time.Time) string { return timestamp(t.Add(time.Millisecond - 1)) }

@@ -49,9 +49,10 @@ func (c rgb) towards(other rgb, share float64) rgb {
 var (
 	black = rgb{}
 	white = rgb{255, 255, 255}
-	// What pages.css has as --paper, in its light and its dark theme.
-	lightPaper = parseColor("#ffffff")
-	darkPaper  = parseColor("#14171b")
+	// What pages.css has as --panel, in its light and its dark theme. The colour
+	// stands on --paper as well, where it is read better still.
+	lightPanel = parseColor("#f4f6f8")
+	darkPanel  = parseColor("#1e232a")
 )
 
 // legible is what text needs (WCAG 2.2, 1.4.3), and a little more for what
@@ -78,6 +79,6 @@ func (c rgb) on() rgb {
 // colorSheet is the stylesheet of a brand's colour, "#rrggbb".
 func colorSheet(hex string) string {
 	c := parseColor(hex)
-	light, dark := c.readable(lightPaper, black), c.readable(darkPaper, white)
+	light, dark := c.readable(lightPanel, black), c.readable(darkPanel, white)
 	return fmt.Sprintf(":root{--accent:light-dark(%s,%s);--on-accent:light-dark(%s,%s)}\n", light, dark, light.on(), dark.on())
 }

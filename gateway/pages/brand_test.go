@@ -14,7 +14,7 @@ func TestColorsCanBeRead(t *testing.T) {
 		if c.String() != hex {
 			t.Errorf("%s is read as %s", hex, c)
 		}
-		for _, theme := range []struct{ paper, ink rgb }{{lightPaper, black}, {darkPaper, white}} {
+		for _, theme := range []struct{ paper, ink rgb }{{lightPanel, black}, {darkPanel, white}} {
 			shown := parseColor(c.readable(theme.paper, theme.ink).String())
 			if got := contrast(shown, theme.paper); got < 4.5 {
 				t.Errorf("%s on %s: %.2f", shown, theme.paper, got)
@@ -27,18 +27,18 @@ func TestColorsCanBeRead(t *testing.T) {
 	if got := contrast(black, white); got != 21 {
 		t.Errorf("black and white: %v", got)
 	}
-	if got := parseColor("#0b57a4").readable(lightPaper, black).String(); got != "#0b57a4" {
+	if got := parseColor("#0b57a4").readable(lightPanel, black).String(); got != "#0b57a4" {
 		t.Errorf("a colour that can be read became %s", got)
 	}
 }
 
-// TestPapersAgree: the stylesheet and brand.go mean the same paper.
-func TestPapersAgree(t *testing.T) {
+// TestPanelsAgree: the stylesheet and brand.go mean the same panel.
+func TestPanelsAgree(t *testing.T) {
 	css, err := os.ReadFile("page/pages.css")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "--paper: light-dark(" + lightPaper.String() + ", " + darkPaper.String() + ");"; !strings.Contains(string(css), want) {
+	if want := "--panel: light-dark(" + lightPanel.String() + ", " + darkPanel.String() + ");"; !strings.Contains(string(css), want) {
 		t.Errorf("pages.css has no %s", want)
 	}
 }

@@ -25,14 +25,19 @@ func TestBrand(t *testing.T) {
 	tab.Go(w.create(given).URL)
 	tab.Wait("the logo", `document.querySelector("header img[alt='Example 大学']")?.naturalWidth > 0`)
 	tab.Wait("the colour", `getComputedStyle(document.querySelector(".choice")).borderColor === "rgb(123, 45, 139)"`)
-	tab.Axe(axe)
-	tab.Shot("brand-light")
+	tab.Look("brand", axe)
 
 	dark := browser.Open(t, browsertest.View{Dark: true})
 	dark.Go(w.create(given).URL)
 	dark.Wait("a lighter colour", `document.readyState === "complete" && getComputedStyle(document.querySelector(".choice")).borderColor !== "rgb(123, 45, 139)"`)
-	dark.Axe(axe)
-	dark.Shot("brand-dark")
+
+	pale := newWorld(t, func(c *gateway.Config) {
+		c.Apps[0].Channels, c.Apps[0].Pages.Color = []gateway.Channel{gateway.SMS}, "#ffee00"
+	})
+	tab = browser.Open(t, phone)
+	tab.Go(pale.create(given).URL)
+	tab.WaitFor(".note a")
+	tab.Look("brand-pale", axe)
 
 	reply := w.visitor().get(w.URL + "/verify/-/brand/portal/logo")
 	if h := reply.Header; h.Get("Content-Type") != "image/svg+xml" || !strings.HasSuffix(h.Get("Content-Security-Policy"), "sandbox") || reply.body != logo {

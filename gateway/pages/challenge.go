@@ -34,6 +34,7 @@ type challengeView struct {
 	Wrong   string
 	Ways    []sendWay
 	Turn    int
+	Used    int   // attempts
 	Since   int64 // when the verification last changed, in microseconds
 	Sight   string
 }
@@ -64,9 +65,9 @@ func (h *Handler) challenged(p *page) bool {
 	case v == nil:
 		h.step(p)
 	case v.Status == gateway.Failed:
-		h.troubled(p, troubles["attempts"])
+		h.troubled(p, troubles[byMode(v, "attempts", "keyed_attempts")])
 	case v.Status == gateway.Expired:
-		h.troubled(p, troubles["code_expired"])
+		h.troubled(p, troubles[byMode(v, "code_expired", "call_expired")])
 	case v.Status == gateway.Canceled:
 		h.troubled(p, troubles["withdrawn"])
 	case v.Status == gateway.Denied:
@@ -75,6 +76,14 @@ func (h *Handler) challenged(p *page) bool {
 		return true
 	}
 	return false
+}
+
+// byMode is code where the person has one to type, and call where keys on a call decide.
+func byMode(v *gateway.Verification, code, call string) string {
+	if v.Mode == gateway.ModeCode {
+		return code
+	}
+	return call
 }
 
 // challenge shows the page to type the code on, or to wait for the call's end.
@@ -86,7 +95,8 @@ func (h *Handler) challenge(p *page, status int, typed, wrong string) {
 		Number: unbroken(v.ToMasked), Digits: v.Digits(), Valid: p.words.duration(v.ExpiresAt.Sub(p.Now)),
 		Called: v.Channel == gateway.Voice, Shown: spaced(v.ShownCode),
 		Status: p.words.text(n.key), Alert: n.alert, Over: n.over, Carrier: n.carrier,
-		Typed: typed, Wrong: wrong, Ways: h.sendWays(p), Turn: p.Turn, Since: v.UpdatedAt.UnixMicro(), Sight: sight(v),
+		Typed: typed, Wrong: wrong, Ways: h.sendWays(p), Turn: p.Turn,
+		Used: v.Attempts, Since: v.UpdatedAt.UnixMicro(), Sight: sight(v),
 	}
 	l := layout{Name: "wait", Status: status, Script: true, Body: view}
 	switch {
@@ -195,7 +205,11 @@ func (h *Handler) checkCode(p *page) {
 		h.challenge(p, http.StatusOK, typed, "")
 		return
 	}
-	valid, err := h.sessions.Check(p.r.Context(), p.Visit, typed)
+	used, err := strconv.Atoi(p.form.Get("used"))
+	if err != nil { // a page from before
+		used = -1
+	}
+	valid, err := h.sessions.Check(p.r.Context(), p.Visit, typed, used)
 	var refused *gateway.Error
 	switch {
 	case valid:

@@ -221,6 +221,17 @@ func (h *Handler) form(serve func(*page)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, bodyErr := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
 		form, formErr := url.ParseQuery(string(body))
+		for _, values := range form { // which may be shown again
+			for i := range values {
+				values[i] = strings.ToValidUTF8(values[i], "\ufffd")
+			}
+		}
+		r.PostForm = form
+		// The button is part of the form, so that what was typed isn't lost.
+		chosen := h.languages.find(form.Get("lang"))
+		if chosen != nil {
+			h.keepLanguage(w, chosen)
+		}
 		v, err := h.sessions.Visit(r.Context(), r.PathValue("id"), cookieOf(r))
 		if err != nil {
 			h.fail(w, r, nil, err)
@@ -231,12 +242,7 @@ func (h *Handler) form(serve func(*page)) http.HandlerFunc {
 			h.trouble(w, r, v, troubles["form"])
 			return
 		}
-		p := &page{Visit: v, w: w, r: r, words: h.wordsOf(r, v), form: form}
-		if chosen := h.languages.find(form.Get("lang")); chosen != nil {
-			// The button is part of the form, so that what was typed isn't lost.
-			h.keepLanguage(w, chosen)
-			p.words, p.redraw = chosen, true
-		}
+		p := &page{Visit: v, w: w, r: r, words: h.wordsOf(r, v), form: form, redraw: chosen != nil}
 		serve(p)
 	}
 }

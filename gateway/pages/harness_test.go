@@ -23,6 +23,7 @@ import (
 	"denwa/gateway"
 	"denwa/gateway/httpapi"
 	"denwa/gateway/pages"
+	parse "denwa/gateway/phone"
 	"denwa/gateway/redisstore"
 	"denwa/ivr"
 	"denwa/providers"
@@ -35,7 +36,8 @@ import (
 // axe is where .ci/setup installs axe-core.
 const axe = "../../.peers/node_modules/axe-core/axe.min.js"
 
-var browser browsertest.Browser
+// Mojo lets TestWebOTP stand in for the browser's phone.
+var browser = browsertest.Browser{Features: "MojoJS,MojoJSTest"}
 
 func TestMain(m *testing.M) { os.Exit(browser.Main(m).Run()) }
 
@@ -78,6 +80,8 @@ type world struct {
 	clock   *clock
 	log     *safeBuffer
 	public  atomic.Pointer[http.Handler]
+	// block has an operator block a number.
+	block func(number string, d time.Duration)
 	// rebase gives the gateway another public URL.
 	rebase func(public string)
 	// serve, if set, answers before the gateway does, if it returns true.
@@ -143,7 +147,7 @@ func newWorldOn(t testing.TB, client redis.UniversalClient, change func(*gateway
 	t.Cleanup(func() { _ = carrier.Close() })
 	carriers := []providers.Provider{carrier}
 	sends := providers.NewMetrics(registry, carriers, []string{"JP"})
-	router, err := providers.NewRouter(nil, carriers, nil, sends, log)
+	router, err := providers.NewRouter(providers.RouterOptions{Providers: carriers, Metrics: sends, Log: log})
 	must(err)
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -162,12 +166,19 @@ func newWorldOn(t testing.TB, client redis.UniversalClient, change func(*gateway
 	if change != nil {
 		change(&c)
 	}
-	policy, err := gateway.NewPolicy(c, router.Offered())
+	policy, err := gateway.NewPolicy(c, router)
 	must(err)
 	w.service = gateway.NewService(gateway.Parts{
 		Store: store, Limits: ratelimit.NewRedis(client, ratelimit.Prefix, ratelimit.WithClock(w.clock.now)),
-		Sender: router, Keys: keys, Metrics: gateway.NewMetrics(registry), Receipts: sends, Log: log,
+		Sender: router, Keys: keys, Metrics: gateway.NewMetrics(registry, router), Receipts: sends, Log: log,
 	}, policy)
+	w.block = func(number string, d time.Duration) {
+		t.Helper()
+		n, err := parse.Parse(number, parse.Options{Region: "JP"})
+		must(err)
+		_, err = gateway.NewDesk(store, keys, policy).Block(t.Context(), n, "carol", "ticket 4711", d)
+		must(err)
+	}
 	w.rebase = func(public string) {
 		sessions, err := gateway.NewSessions(w.service, store, keys, public, log)
 		must(err)

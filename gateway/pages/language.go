@@ -10,9 +10,12 @@ import (
 // languageCookie holds the language that the person chose, on all pages.
 const languageCookie = "denwa_language"
 
-// wordsOf is the language of a page: what the person chose, what the app asked
-// for, what the browser prefers.
+// wordsOf is the language of a page: what the person chose, just now with a form
+// or before, what the app asked for, what the browser prefers.
 func (h *Handler) wordsOf(r *http.Request, v *gateway.Visit) *words {
+	if chosen := h.languages.find(r.PostForm.Get("lang")); chosen != nil {
+		return chosen
+	}
 	if c, err := r.Cookie(languageCookie); err == nil {
 		if chosen := h.languages.find(c.Value); chosen != nil {
 			return chosen

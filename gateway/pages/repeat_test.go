@@ -2,6 +2,9 @@ package pages_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"sync"
 	"testing"
 
 	"denwa/providers/sandbox/browsertest"
@@ -22,7 +25,39 @@ func TestDoubleClick(t *testing.T) {
 			if n := len(w.texts(mobile)); n != 1 {
 				t.Errorf("%d messages", n)
 			}
+			tab.Type("#code", w.code(mobile))
+			tab.Evaluate(`(document.querySelector("#main .first").click(), document.querySelector("#main .first")?.click())`)
+			tab.Wait("the end", `document.querySelector(".tick")`)
 		})
+	}
+}
+
+// TestStopped: who stops the browser while a form is on its way can send it again.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	tab := browser.Open(t, phone)
+	tab.Go(w.create(given).URL)
+	var stuck sync.Once
+	serve := func(_ http.ResponseWriter, r *http.Request) (served bool) {
+		if r.Method == http.MethodPost {
+			stuck.Do(func() {
+				served = true
+				_, _ = io.Copy(io.Discard, r.Body) // or the server doesn't see that the browser is gone
+				<-r.Context().Done()
+			})
+		}
+		return served
+	}
+	w.serve.Store(&serve)
+	tab.Wait("the choice", `document.readyState === "complete" && document.querySelector("[value=sms]")`)
+	tab.Evaluate(`(document.querySelector("[value=sms]").click(), setTimeout(() => window.stop(), 300), 0)`)
+	tab.Wait("the page as it was", `document.querySelector("[aria-busy]")`)
+	tab.Wait("the page as new", `!document.querySelector("[aria-busy], [data-sent]")`)
+	tab.Click("[value=sms]")
+	tab.Wait("the code", `document.querySelector("#code")`)
+	if n := len(w.texts(mobile)); n != 1 {
+		t.Errorf("%d messages", n)
 	}
 }
 
@@ -34,7 +69,7 @@ func TestReloadAndBack(t *testing.T) {
 	tab := browser.Open(t, phone)
 	tab.Go(s.URL)
 	enter(tab, "09012345678")
-	click(tab, "[value=sms]")
+	tab.Click("[value=sms]")
 	tab.Wait("the code", `document.querySelector("#code")`)
 	for range 2 {
 		tab.Evaluate(`(window.old = true, location.reload())`)
@@ -55,7 +90,7 @@ func TestReloadAndBack(t *testing.T) {
 	// The link leads to where the person was.
 	tab.Go(s.URL)
 	tab.Wait("the code", `document.querySelector("#code")`)
-	write(tab, "#code", w.code(mobile)+"\r")
+	tab.Type("#code", w.code(mobile)+"\r")
 	tab.Wait("the end", `document.querySelector(".tick")`)
 	tab.Evaluate(`history.back()`)
 	tab.Wait("the end again", `document.querySelector(".tick")`)
@@ -99,7 +134,7 @@ func TestOldPage(t *testing.T) {
 	tab.Wait("the second tab", `second.document?.querySelector("#number") && second.document.readyState === "complete"`)
 	tab.Evaluate(`(second.document.querySelector("#number").value = "08011112222", second.document.querySelector("#main .first").click(), 0)`)
 	tab.Wait("the choice in the second tab", `second.document?.querySelector("[value=sms]")`)
-	click(tab, "[value=sms]")
+	tab.Click("[value=sms]")
 	tab.Wait("the new number", `/080-.?1111-.?2222/.test(document.querySelector(".number b")?.innerText)`)
 	if n := len(w.texts(mobile)) + len(w.texts("+818011112222")); n != 0 {
 		t.Errorf("%d messages", n)

@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -31,7 +32,7 @@ func (w *world) visitor() visitor {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return visitor{&http.Client{Jar: jar, Timeout: 30 * time.Second}, w.t, w}
+	return visitor{&http.Client{Jar: jar, Timeout: time.Minute}, w.t, w}
 }
 
 // shown is a page.
@@ -102,25 +103,26 @@ func TestManyAtOnce(t *testing.T) {
 		w := newWorldOn(t, client, func(c *gateway.Config) { c.Defaults.ResendAfter = time.Second })
 		s, v := w.create(given), w.visitor()
 		method := v.get(s.URL)
-		atOnce := func(page string, form url.Values) {
+		atOnce := func(page string, form url.Values, shows string) {
 			t.Helper()
 			var all sync.WaitGroup
 			for range 20 {
 				all.Go(func() {
-					if reply := v.post(w.at(s, page), form); reply.StatusCode != http.StatusOK || !strings.Contains(reply.body, `id="code"`) {
+					if reply := v.post(w.at(s, page), form); reply.StatusCode != http.StatusOK || !strings.Contains(reply.body, shows) {
 						t.Errorf("%d %s", reply.StatusCode, reply.body)
 					}
 				})
 			}
 			all.Wait()
 		}
-		atOnce("method", method.form("channel", "sms"))
+		const code, done = `id="code"`, `class="tick"`
+		atOnce("method", method.form("channel", "sms"), code)
 		if n := len(w.texts(mobile)); n != 1 {
 			t.Fatalf("%d messages", n)
 		}
 		page := v.get(w.at(s, "code"))
 		w.clock.pass(2 * time.Second)
-		atOnce("resend", page.form("channel", "sms"))
+		atOnce("resend", page.form("channel", "sms"), code)
 		if n := len(w.texts(mobile)); n != 2 {
 			t.Fatalf("%d messages after a resend", n)
 		}
@@ -129,7 +131,71 @@ func TestManyAtOnce(t *testing.T) {
 		if n := len(w.texts(mobile)); n != 2 {
 			t.Errorf("an old page has sent again: %d messages", n)
 		}
+		atOnce("code", page.form("code", w.code(mobile)), done)
 	})
+}
+
+// TestWrongCodeAtOnce: a page that posts the same wrong code many times at once
+// uses one attempt and shows one answer, the last attempt too. Two codes use two.
+func TestWrongCodeAtOnce(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, client redis.UniversalClient) {
+		w := newWorldOn(t, client, nil) // five attempts
+		s, v := w.create(given), w.visitor()
+		page := v.send(s)
+		wrong := w.wrongCode(mobile)
+		other := wrong[1:] + "7"
+		if other == w.code(mobile) {
+			other = wrong[1:] + "8"
+		}
+		atOnce := func(code, shows string) {
+			t.Helper()
+			var all sync.WaitGroup
+			for range 10 {
+				all.Go(func() {
+					if reply := v.post(w.at(s, "code"), page.form("code", code)); !strings.Contains(reply.body, shows) {
+						t.Errorf("not %q: %d %s", shows, reply.StatusCode, reply.body)
+					}
+				})
+			}
+			all.Wait()
+		}
+		left := func(n int) string { return fmt.Sprintf("あと\u00a0%d\u00a0回", n) }
+		atOnce(wrong, left(4))
+		if reply := v.post(w.at(s, "code"), page.form("code", " "+wrong)); !strings.Contains(reply.body, left(4)) {
+			t.Errorf("the same code, typed otherwise: %d %s", reply.StatusCode, reply.body)
+		}
+		page = v.post(w.at(s, "code"), page.form("code", other))
+		if !strings.Contains(page.body, left(3)) {
+			t.Errorf("another code: %d %s", page.StatusCode, page.body)
+		}
+		page = v.post(w.at(s, "code"), page.form("code", other))
+		if !strings.Contains(page.body, left(2)) {
+			t.Errorf("the same code on the next page: %d %s", page.StatusCode, page.body)
+		}
+		reply := v.post(w.at(s, "code"), page.form("code", other, "used", "")) // a page of an earlier release
+		if !strings.Contains(reply.body, left(1)) {
+			t.Errorf("a page that doesn't say: %d %s", reply.StatusCode, reply.body)
+		}
+		page = v.get(w.at(s, "code"))
+		atOnce(wrong, "入力できる回数を超えました")
+	})
+}
+
+// TestTwoWrongCodesAtOnce: only the same code is free.
+func TestTwoWrongCodesAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	s, v := w.create(given), w.visitor()
+	page := v.send(s)
+	var all sync.WaitGroup
+	for _, code := range []string{"111111", "222222"} {
+		all.Go(func() { v.post(w.at(s, "code"), page.form("code", code)) })
+	}
+	all.Wait()
+	if reply := v.post(w.at(s, "code"), v.get(w.at(s, "code")).form("code", "333333")); !strings.Contains(reply.body, "あと\u00a02\u00a0回") {
+		t.Errorf("%d %s", reply.StatusCode, reply.body)
+	}
 }
 
 // TestLinkIsForOneBrowser: until something is sent, whoever comes last has it;
@@ -345,11 +411,44 @@ func TestStoreDown(t *testing.T) {
 	server.Kill()
 	reply := v.post(w.at(s, "method"), page.form("channel", "sms"))
 	if reply.StatusCode != http.StatusServiceUnavailable || !strings.Contains(reply.body, "混み合っています") ||
-		!strings.Contains(reply.body, `href="./"`) || reply.Header.Get("Retry-After") == "" {
+		!strings.Contains(reply.body, `action="method"`) || reply.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %s", reply.StatusCode, reply.body)
+	}
+	reply = v.get(w.at(s, "method"))
+	if reply.StatusCode != http.StatusServiceUnavailable || !strings.Contains(reply.body, `href="./"`) {
+		t.Errorf("a page that nothing was typed on: %d %s", reply.StatusCode, reply.body)
 	}
 	if n := len(w.texts(mobile)); n != 0 {
 		t.Errorf("%d messages", n)
+	}
+}
+
+// TestStoreDownWhileTyping: the page says that what was typed is kept, and so it is.
+func TestStoreDownWhileTyping(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, "--appendonly", "yes")
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), MaxRetries: -1})
+	t.Cleanup(func() { _ = client.Close() })
+	w := newWorldOn(t, client, nil)
+	s, v := w.create(""), w.visitor()
+	page := v.get(s.URL)
+	server.Kill()
+	page = v.post(w.at(s, "number"), page.form("number", "03-1234-5678", "country", "JP", "extension", "12", "strange", "x"))
+	if page.StatusCode != http.StatusServiceUnavailable || !strings.Contains(page.body, `action="number"`) || strings.Contains(page.body, "strange") {
+		t.Fatalf("%d %s", page.StatusCode, page.body)
+	}
+	// Another language costs nothing either.
+	page = v.post(w.at(s, "number"), page.form("lang", "en"))
+	if page.StatusCode != http.StatusServiceUnavailable || !strings.Contains(page.body, "What you entered is kept") {
+		t.Errorf("%d %s", page.StatusCode, page.body)
+	}
+	server.Restart()
+	// The client may take a moment to see that. Each page can be posted again.
+	for end := time.Now().Add(time.Minute); page.StatusCode == http.StatusServiceUnavailable && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		page = v.post(w.at(s, "number"), page.form())
+	}
+	if !strings.HasSuffix(page.Request.URL.Path, "/method") || !strings.Contains(page.body, "ext. 12") {
+		t.Errorf("%d at %s: %s", page.StatusCode, page.Request.URL.Path, page.body)
 	}
 }
 
@@ -370,7 +469,7 @@ func TestStreamEndsWithServer(t *testing.T) {
 	if _, err := io.ReadFull(stream.Body, first); err != nil || !strings.HasPrefix(string(first), "retry: 1000") {
 		t.Fatalf("%q %v", first, err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := w.Config.Shutdown(ctx); err != nil {
 		t.Errorf("the server waits for a stream: %v", err)

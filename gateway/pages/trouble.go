@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/http"
+	"path"
 	"time"
 
 	"denwa/gateway"
@@ -33,7 +34,9 @@ var troubles = func() map[string]trouble {
 	add := func(key string, status int, ways ...wayOn) { all[key] = trouble{key: key, status: status, ways: ways} }
 	// Of a verification.
 	add("code_expired", http.StatusOK, toAgain, toChange)
+	add("call_expired", http.StatusOK, toAgain, toChange)
 	add("attempts", http.StatusOK, toAgain, toChange)
+	add("keyed_attempts", http.StatusOK, toAgain, toChange)
 	add("withdrawn", http.StatusOK, toAgain, toReturn)
 	add("denied", http.StatusOK, toChange, toReturn)
 	// Of a number.
@@ -79,9 +82,38 @@ func (h *Handler) ended(p *page) {
 type troubleView struct {
 	Key, Wait string
 	Ways      []link
+	// Action is where to post Fields again, so that what was typed isn't lost;
+	// empty where nothing was.
+	Action string
+	Fields []hidden
 }
 
-type link struct{ Label, To string }
+// hidden is a field that a form carries unseen.
+type hidden struct{ Name, Value string }
+
+// posted are the fields that r came with, of those that the pages have. The
+// token is one, so a form of another site's making does no more the second time.
+func posted(r *http.Request) (fields []hidden) {
+	for _, name := range []string{"token", "number", "country", "extension", "channel", "seen", "code", "used", "turn"} {
+		if r.PostForm.Has(name) {
+			fields = append(fields, hidden{name, r.PostForm.Get(name)})
+		}
+	}
+	return fields
+}
+
+type link struct {
+	Label, To string
+	Wait      int // seconds until it makes sense, if that is worth waiting for
+}
+
+// short is d in seconds if a person may sit it out, else 0.
+func short(d time.Duration) int {
+	if d > 2*time.Minute {
+		return 0
+	}
+	return secondsUntil(d)
+}
 
 // troubled shows t to the browser that has the session.
 func (h *Handler) troubled(p *page, t trouble) { h.trouble(p.w, p.r, p.Visit, t) }
@@ -93,23 +125,29 @@ func (h *Handler) trouble(w http.ResponseWriter, r *http.Request, v *gateway.Vis
 	for _, way := range t.ways {
 		switch way {
 		case toAgain:
-			view.Ways = append(view.Ways, link{words.text("again"), "method"})
+			view.Ways = append(view.Ways, link{Label: words.text("again"), To: "method"})
 		case toChange:
-			view.Ways = append(view.Ways, link{words.text("method.change"), "number"})
+			view.Ways = append(view.Ways, link{Label: words.text("method.change"), To: "number"})
 		case toMethod:
-			view.Ways = append(view.Ways, link{words.text("retry"), "method"})
+			view.Ways = append(view.Ways, link{Label: words.text("retry"), To: "method", Wait: short(t.wait)})
 		case toOpen:
-			view.Ways = append(view.Ways, link{words.text("trouble.open"), "./"})
+			view.Ways = append(view.Ways, link{Label: words.text("trouble.open"), To: "./"})
 		case toRetry:
-			view.Ways = append(view.Ways, link{words.text("retry"), "./"})
+			if view.Fields = posted(r); len(view.Fields) > 0 {
+				view.Action = path.Base(r.URL.Path)
+				continue
+			}
+			view.Ways = append(view.Ways, link{Label: words.text("retry"), To: "./"})
 		case toReturn:
 			if v != nil {
-				view.Ways = append(view.Ways, link{words.text("return", "brand", v.Policy.Brand), v.BackURL()})
+				view.Ways = append(view.Ways, link{Label: words.text("return", "brand", v.Policy.Brand), To: v.BackURL()})
 			}
 		}
 	}
 	if t.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "5")
 	}
-	h.render(w, r, v, words, layout{Name: "trouble", Status: t.status, Title: words.text("trouble." + t.key), Body: view})
+	h.render(w, r, v, words, layout{
+		Name: "trouble", Status: t.status, Title: words.text("trouble." + t.key), Script: t.wait > 0, Form: view.Action != "", Body: view,
+	})
 }

@@ -47,9 +47,11 @@ func (v view) Link(name string) string { return v.root + "-/" + name + "?v=" + v
 func (v view) Modules() []string {
 	switch v.Name {
 	case "number":
-		return []string{v.root + "-/once.js", v.root + "-/picker.js"}
+		return []string{v.root + "-/once.js", v.root + "-/picker.js", v.root + "-/japan.js"}
 	case "code", "wait":
 		return []string{v.root + "-/once.js", v.root + "-/live.js"}
+	case "trouble":
+		return []string{v.root + "-/live.js"}
 	}
 	return []string{v.root + "-/once.js"}
 }

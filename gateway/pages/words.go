@@ -153,10 +153,12 @@ func (w *words) text(key string, args ...any) string {
 	return text
 }
 
-// duration is d as a person says it, rounded up: seconds, minutes or hours.
+// duration is d as a person says it, rounded up: seconds, minutes, hours or days.
 func (w *words) duration(d time.Duration) string {
 	unit, key := time.Second, "time.seconds"
 	switch {
+	case d > 48*time.Hour:
+		unit, key = 24*time.Hour, "time.days"
 	case d > 2*time.Hour:
 		unit, key = time.Hour, "time.hours"
 	case d > 90*time.Second:

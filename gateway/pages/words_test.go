@@ -34,7 +34,7 @@ var (
 func needed(t *testing.T) []string {
 	t.Helper()
 	keys := []string{
-		"language", "again", "retry", "return", "time.seconds", "time.minutes", "time.hours", "code.wrong", "code.form", "code.limited",
+		"language", "again", "retry", "return", "time.seconds", "time.minutes", "time.hours", "time.days", "code.wrong", "code.form", "code.limited",
 		"reason.country", "reason.type", "reason.emergency", "reason.toll_free", "wait.title", "keyed.title", "wait.over", "trouble.open",
 		"method.sms", "method.voice", "method.sms.hint", "resend.sms", "resend.voice", "resend.other.sms", "resend.other.voice",
 		"call.answered.confirm", "call.answered.keyed", "trouble.carrier",
@@ -189,6 +189,7 @@ func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "1\u00a0s", 0: "1\u00a0s", 29100 * time.Millisecond: "30\u00a0s", 90 * time.Second: "90\u00a0s", 91 * time.Second: "2\u00a0min",
 		10 * time.Minute: "10\u00a0min", 2 * time.Hour: "120\u00a0min", 23*time.Hour + time.Minute: "24\u00a0h",
+		48 * time.Hour: "48\u00a0h", 49 * time.Hour: "3\u00a0days", 30 * 24 * time.Hour: "30\u00a0days",
 	} {
 		if got := en.duration(d); got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)

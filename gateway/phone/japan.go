@@ -1,6 +1,11 @@
 package phone
 
-import "bytes"
+//go:generate go test -run=^TestGroupsAreCurrent$ -update .
+
+import (
+	"bytes"
+	"strings"
+)
 
 // What the library doesn't know about Japan, or knows differently.
 //
@@ -8,7 +13,10 @@ import "bytes"
 // eleven digits joined the mobile prefixes in July 2026, and the library's
 // metadata has only the first blocks that were handed out.
 
-const japan = "JP"
+const (
+	japan     = "JP"
+	japanCode = 81
+)
 
 // japaneseMobile returns the national significant number of a Japanese mobile:
 // 60, 70, 80 or 90, then a digit that isn't 0, then seven more. The rule is so
@@ -82,4 +90,27 @@ func japaneseService(digits string) bool { return len(digits) == 3 && digits[0] 
 // the fire brigade. The library's list lacks 118.
 func japaneseEmergency(digits string) bool {
 	return digits == "110" || digits == "118" || digits == "119"
+}
+
+// japaneseReason says what is wrong with a number that is in Japan's plan
+// nowhere: most often digits are missing. The library takes each for possible
+// that has as many digits as any number of Japan.
+func japaneseReason(nsn string) Reason {
+	nsn = strings.TrimPrefix(nsn, "0") // the library keeps it where too little follows
+	switch digits := japaneseDigits(nsn); {
+	case len(nsn) < digits:
+		return TooShort
+	case len(nsn) > digits:
+		return TooLong
+	}
+	return NoSuchNumber
+}
+
+// japaneseDigits is how many digits a Japanese number that begins so has, without
+// the 0: nine, and ten where it is 020, 050, 0800 or mobile.
+func japaneseDigits(nsn string) int {
+	if len(nsn) > 1 && nsn[1] == '0' && strings.IndexByte("256789", nsn[0]) >= 0 {
+		return 10
+	}
+	return 9
 }

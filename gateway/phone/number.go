@@ -26,8 +26,7 @@ type Number struct {
 	National string
 	// Masked may be shown and logged: "+81 90-****-5678".
 	Masked string
-	// Country is ISO 3166-1 alpha-2, or "001" for a network that belongs to
-	// none, such as a satellite's.
+	// Country is ISO 3166-1 alpha-2, or [NoCountry].
 	Country string
 	// Extension is up to MaxExtension digits, dialed after the call is answered.
 	Extension string
@@ -36,6 +35,10 @@ type Number struct {
 	// CallingCode is the country calling code: 81.
 	CallingCode int
 }
+
+// NoCountry is the country of networks that belong to none, such as a satellite's:
+// the world's code in UN M49.
+const NoCountry = "001"
 
 // String returns the masked form.
 func (n Number) String() string { return n.Masked }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/nyaruka/phonenumbers"
 )
@@ -110,7 +111,7 @@ func look(digits, region string) (Number, *Error) {
 	nsn := phonenumbers.GetNationalSignificantNumber(p)
 	country := phonenumbers.GetRegionCodeForNumber(p)
 	code := int(p.GetCountryCode())
-	if country == japan && nsn[0] == '0' {
+	if country == japan && strings.HasPrefix(nsn, "00") {
 		// 0037 and the like are toll-free to the library, which writes them as
 		// +810037…, and no phone can dial that.
 		return Number{}, refuse(CarrierPrefix)
@@ -163,6 +164,9 @@ func reasonOf(err error) Reason {
 func reasonInvalid(p *phonenumbers.PhoneNumber, digits, region string) Reason {
 	if digits[0] != '+' && (phonenumbers.IsValidShortNumberForRegion(p, region) || region == japan && japaneseService(digits)) {
 		return ShortNumber
+	}
+	if p.GetCountryCode() == japanCode {
+		return japaneseReason(phonenumbers.GetNationalSignificantNumber(p))
 	}
 	switch phonenumbers.IsPossibleNumberWithReason(p) {
 	case phonenumbers.INVALID_COUNTRY_CODE:

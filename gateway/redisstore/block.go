@@ -61,7 +61,7 @@ func (s *Store) block(ctx context.Context, e gateway.AuditEntry, d time.Duration
 	if err != nil {
 		return "", fmt.Errorf("block: %w", err)
 	}
-	answer, err = scripts[opBlock].Run(ctx, s.client, append(blockKeys(e.Number), auditKey(e.Number.Tag())),
+	answer, err = s.eval(ctx, opBlock, append(blockKeys(e.Number), auditKey(e.Number.Tag())),
 		s.now(), d.Microseconds(), text, auditMemory.Microseconds(), mostAudited).Text()
 	if err != nil {
 		return "", fmt.Errorf("block: %w", err)
@@ -72,7 +72,7 @@ func (s *Store) block(ctx context.Context, e gateway.AuditEntry, d time.Duration
 // Number implements [gateway.BlockStore].
 func (s *Store) Number(ctx context.Context, n gateway.StoreName) (known gateway.StoredNumber, err error) {
 	defer s.metrics.observe(opNumber, time.Now(), &err)
-	values, err := scripts[opNumber].Run(ctx, s.client, blockKeys(n), s.now(), string(n)).StringSlice()
+	values, err := s.eval(ctx, opNumber, blockKeys(n), s.now(), string(n)).StringSlice()
 	if err == nil {
 		known, err = decodeNumber(values)
 	}

@@ -129,18 +129,7 @@ func TestCarrierIDsSayWhenRedisIsGone(t *testing.T) {
 	if n, err := ids.Collect(ctx, "1", "1", time.Hour); err == nil {
 		t.Errorf("collected %d nowhere", n)
 	}
-	failed := map[string]float64{}
-	families, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			if f.GetName() == "denwa_store_errors_total" {
-				failed[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
-			}
-		}
-	}
+	failed := byOp(t, reg, "denwa_store_errors_total")
 	for _, o := range []string{"remember", "recall", "collect"} {
 		if failed[o] != 1 {
 			t.Errorf("%v failures of %s are counted", failed[o], o)
@@ -175,7 +164,7 @@ func TestReceiptReachesAnotherInstance(t *testing.T) {
 		}
 		send := func(p *smpp.Provider, delivery, text string, at string) {
 			t.Helper()
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			msg := providers.Message{Delivery: delivery, To: "+819012345678", Text: text, ValidFor: time.Minute}
 			if _, err := p.SendMessage(ctx, msg); err != nil {

@@ -1,17 +1,16 @@
 package redisstore
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"denwa/providers"
 )
 
 // Type is where a store keeps things.
@@ -39,6 +38,12 @@ type Config struct {
 	SentinelMaster string `yaml:"sentinel_master"`
 	// Whether the addresses are nodes of a Redis Cluster.
 	Cluster bool `yaml:"cluster"`
+	// User name of the sentinels, which have their own; empty for none.
+	SentinelUsername string `yaml:"sentinel_username"`
+	// Password of the sentinels, which have their own; empty for none.
+	SentinelPassword string `yaml:"sentinel_password" secret:"true"`
+	// How many replicas must have a change before a code is sent or a caller told; with fewer, requests are answered 503. 0 doesn't ask them, and what the master had for itself is lost with it.
+	Replicas int `yaml:"replicas"`
 	// Longest wait for one answer from Redis.
 	Timeout time.Duration `yaml:"timeout"`
 	// Most connections to each Redis server.
@@ -48,15 +53,8 @@ type Config struct {
 // TLSConfig is how to encrypt connections.
 type TLSConfig struct {
 	// Whether to use TLS.
-	Enabled bool `yaml:"enabled"`
-	// File with the PEM certificates of the authorities to trust; empty for the system's.
-	CAFile string `yaml:"ca_file"`
-	// File with the PEM certificate of this client; empty for none.
-	CertFile string `yaml:"cert_file"`
-	// File with the PEM key of this client; empty for none.
-	KeyFile string `yaml:"key_file"`
-	// Name to expect in the server's certificate; empty for the address's host.
-	ServerName string `yaml:"server_name"`
+	Enabled       bool `yaml:"enabled"`
+	providers.TLS `yaml:",inline"`
 }
 
 // DefaultConfig is what holds where the operator says nothing.
@@ -93,20 +91,26 @@ func (c Config) Validate(report func(field, problem string)) {
 	if len(c.Addresses) > 1 && !c.Cluster && c.SentinelMaster == "" {
 		report("addresses", "has several servers: set cluster, or sentinel_master")
 	}
+	if c.Replicas < 0 || c.Replicas > 5 {
+		report("replicas", "must be between 0 and 5")
+	}
 	if c.Timeout < 10*time.Millisecond || c.Timeout > 30*time.Second {
 		report("timeout", "must be between 10ms and 30s")
 	}
 	if c.PoolSize < 1 || c.PoolSize > 10000 {
 		report("pool_size", "must be between 1 and 10000")
 	}
-	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
-		report("tls.cert_file", "and tls.key_file go together")
-	}
+	c.TLS.Validate(func(field, problem string) { report("tls."+field, problem) })
 }
 
 // Connect returns a client of the store that c describes, and what closes it. A
 // client of Redis connects when it is first used.
 func Connect(c Config) (client redis.UniversalClient, closer func() error, err error) {
+	return ConnectSeen(c, &providers.Certificates{})
+}
+
+// ConnectSeen is [Connect] that tells seen of the certificates of Redis.
+func ConnectSeen(c Config, seen *providers.Certificates) (client redis.UniversalClient, closer func() error, err error) {
 	if c.Type == TypeEmbedded {
 		e := StartEmbedded()
 		client = e.Client()
@@ -115,17 +119,21 @@ func Connect(c Config) (client redis.UniversalClient, closer func() error, err e
 	o := &redis.UniversalOptions{
 		Addrs: c.Addresses, Username: c.Username, Password: c.Password,
 		MasterName: c.SentinelMaster, IsClusterMode: c.Cluster,
+		SentinelUsername: c.SentinelUsername, SentinelPassword: c.SentinelPassword,
 		DialTimeout: c.Timeout, ReadTimeout: c.Timeout, WriteTimeout: c.Timeout, PoolTimeout: c.Timeout,
 		PoolSize: c.PoolSize,
 	}
 	if c.TLS.Enabled {
-		t, err := c.TLS.load()
+		t, err := c.TLS.Load("", seen)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, fmt.Errorf("read store.%w", err)
 		}
 		o.TLSConfig = t
 	}
 	client = newClient(o)
+	if c.Replicas > 0 {
+		confirm(client, c.Replicas, c.Timeout/2) // the rest is for the change itself
+	}
 	return client, client.Close, nil
 }
 
@@ -143,27 +151,11 @@ func newClient(o *redis.UniversalOptions) redis.UniversalClient {
 	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	o.ReadBufferSize, o.WriteBufferSize = 8<<10, 8<<10
-	return redis.NewUniversalClient(o)
-}
-
-func (c TLSConfig) load() (*tls.Config, error) {
-	t := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("read store.tls.ca_file: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("read store.tls.ca_file: it holds no PEM certificate")
-		}
+	o.PipelinePoolSize = -1 // pipelines use the pool too, so its size is all there is
+	client := redis.NewUniversalClient(o)
+	client.AddHook(newTraceHook())
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		cluster.AddHook(once{cluster})
 	}
-	if c.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("read store.tls.cert_file: %w", err)
-		}
-		t.Certificates = []tls.Certificate{cert}
-	}
-	return t, nil
+	return client
 }

@@ -18,6 +18,9 @@ type Embedded struct {
 	stop   chan struct{}
 	once   sync.Once
 	done   sync.WaitGroup
+
+	dialling sync.Mutex
+	closed   bool
 }
 
 // ttlTick is how often the embedded store's TTLs count down. The scripts compare
@@ -47,15 +50,25 @@ func StartEmbedded() *Embedded {
 // Client returns a client of the store.
 func (e *Embedded) Client() redis.UniversalClient {
 	return newClient(&redis.UniversalOptions{
-		Addrs: []string{"embedded"},
-		Dialer: func(context.Context, string, string) (net.Conn, error) {
-			conn, err := e.server.Dial()
-			if err != nil {
-				return nil, err
-			}
-			return newPipeConn(conn), nil
-		},
+		Addrs:  []string{"embedded"},
+		Dialer: func(context.Context, string, string) (net.Conn, error) { return e.dial() },
 	})
+}
+
+// dial connects to the store. A client dials in the background, also when nobody
+// needs it any more; a server that ends would race with that, and one that has
+// ended would begin again.
+func (e *Embedded) dial() (net.Conn, error) {
+	e.dialling.Lock()
+	defer e.dialling.Unlock()
+	if e.closed {
+		return nil, net.ErrClosed
+	}
+	conn, err := e.server.Dial()
+	if err != nil {
+		return nil, err
+	}
+	return newPipeConn(conn), nil
 }
 
 // Dump is all that the store holds, as text, for tests that search it.
@@ -66,6 +79,9 @@ func (e *Embedded) Close() error {
 	e.once.Do(func() {
 		close(e.stop)
 		e.done.Wait()
+		e.dialling.Lock()
+		e.closed = true
+		e.dialling.Unlock()
 		e.server.Close()
 	})
 	return nil

@@ -32,6 +32,22 @@ func encodeRules(r gateway.Rules) string {
 	return string(b)
 }
 
+// encodeFollowUp renders what follows a delivery as lib.lua's follow_after reads it.
+func encodeFollowUp(f providers.FollowUp) string {
+	if f.Then == "" {
+		return ""
+	}
+	return strconv.FormatInt(f.Within.Microseconds(), 10) + " " + string(f.Then)
+}
+
+// flag is how a script is told yes or no.
+func flag(yes bool) string {
+	if yes {
+		return "1"
+	}
+	return "0"
+}
+
 // encodeMeta packs what only Go reads. No part but the last holds a "|".
 func encodeMeta(r gateway.Record) string {
 	meta := strings.Join([]string{string(r.Mode), r.Country, r.NumberType, r.Locale, r.Purpose, r.Origin, r.AppHash}, "|")
@@ -63,7 +79,7 @@ func decodeChange(text string, id gateway.ID) (c gateway.Change, err error) {
 			c.Refusal.Limit, c.Refusal.Wait = ratelimit.Name(p.line()), p.duration()
 			return c, p.err
 		}
-	case gateway.RefusedNotPending, gateway.RefusedSends, gateway.RefusedCalling, "":
+	case gateway.RefusedNotPending, gateway.RefusedSends, gateway.RefusedCalling, gateway.RefusedNotDue, "":
 	}
 	c.Effect = gateway.Effect(p.line())
 	c.Refusal.Limit, c.Refusal.Wait = ratelimit.Name(p.line()), p.duration()
@@ -91,18 +107,21 @@ func decodeChange(text string, id gateway.ID) (c gateway.Change, err error) {
 	return c, nil
 }
 
-// decodeDue reads one line of expire.lua's answer.
-func decodeDue(line string) gateway.Due {
-	fields := strings.SplitN(line, " ", 4)
-	if len(fields) < 4 {
-		return gateway.Due{}
+// decodeSwept reads one line of sweep.lua's answer.
+func decodeSwept(line string, to *gateway.Swept) {
+	name, rest, expired := strings.Cut(line, " ")
+	if !expired {
+		to.MovingOn = append(to.MovingOn, gateway.IDFromName(name))
+		return
 	}
+	app, rest, _ := strings.Cut(rest, " ")
+	channel, rest, _ := strings.Cut(rest, " ")
+	provider, meta, _ := strings.Cut(rest, " ")
 	var r gateway.Record
-	decodeMeta(fields[3], &r)
-	return gateway.Due{
-		ID: gateway.IDFromName(fields[0]), App: fields[1],
-		Channel: gateway.Channel(fields[2]), Country: r.Country,
-	}
+	decodeMeta(meta, &r)
+	to.Expired = append(to.Expired, gateway.Due{
+		ID: gateway.IDFromName(name), App: app, Provider: provider, Channel: gateway.Channel(channel), Country: r.Country,
+	})
 }
 
 // parser takes lines off a text, and remembers the first that it can't read.
@@ -161,12 +180,17 @@ func (p *parser) numberState() (n gateway.NumberState) {
 	return n
 }
 
-// fixed reads what is set once: field f of lib.lua.
+// fixed reads fields f and g of lib.lua: what is set once, and what follows the
+// latest delivery.
 func (p *parser) fixed(r *gateway.Record) {
 	line := p.line()
 	word(&line) // the number's name, of no use outside
 	r.MaxAttempts, r.MaxSends = int(p.number(word(&line))), int(p.number(word(&line)))
 	r.ExpiresAt = p.micros(word(&line))
+	word(&line) // whether its app wants to hear of events
+	if line != "" {
+		r.FollowUp.At, r.FollowUp.Then = p.micros(word(&line)), providers.Then(word(&line))
+	}
 }
 
 // sealed reads the end of a reply: the length of the first sealed value, that of

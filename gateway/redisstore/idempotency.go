@@ -13,7 +13,7 @@ var _ gateway.IdempotencyStore = (*Store)(nil)
 // Reserve implements [gateway.IdempotencyStore].
 func (s *Store) Reserve(ctx context.Context, key gateway.StoreName, fingerprint, seed []byte, lease, keep time.Duration) (r gateway.Reservation, err error) {
 	defer s.metrics.observe(opReserve, time.Now(), &err)
-	answer, err := scripts[opReserve].Run(ctx, s.client, []string{idempotencyKey(key)},
+	answer, err := s.eval(ctx, opReserve, []string{idempotencyKey(key)},
 		s.now(), fingerprint, seed, lease.Microseconds(), keep.Milliseconds()).StringSlice()
 	if err != nil {
 		return r, fmt.Errorf("reserve idempotency key: %w", err)
@@ -29,10 +29,20 @@ func (s *Store) Reserve(ctx context.Context, key gateway.StoreName, fingerprint,
 	return r, nil
 }
 
+// Renew implements [gateway.IdempotencyStore].
+func (s *Store) Renew(ctx context.Context, key gateway.StoreName, lease string, life time.Duration) (renewed string, err error) {
+	defer s.metrics.observe(opRenew, time.Now(), &err)
+	renewed, err = s.eval(ctx, opRenew, []string{idempotencyKey(key)}, s.now(), lease, life.Microseconds()).Text()
+	if err != nil {
+		return "", fmt.Errorf("renew idempotency key: %w", err)
+	}
+	return renewed, nil
+}
+
 // Complete implements [gateway.IdempotencyStore].
 func (s *Store) Complete(ctx context.Context, key gateway.StoreName, lease string, sealed []byte) (err error) {
 	defer s.metrics.observe(opComplete, time.Now(), &err)
-	err = scripts[opComplete].Run(ctx, s.client, []string{idempotencyKey(key)}, lease, sealed).Err()
+	err = s.eval(ctx, opComplete, []string{idempotencyKey(key)}, lease, sealed).Err()
 	if err != nil {
 		return fmt.Errorf("complete idempotency key: %w", err)
 	}
@@ -42,7 +52,7 @@ func (s *Store) Complete(ctx context.Context, key gateway.StoreName, lease strin
 // Release implements [gateway.IdempotencyStore].
 func (s *Store) Release(ctx context.Context, key gateway.StoreName, lease string) (err error) {
 	defer s.metrics.observe(opRelease, time.Now(), &err)
-	err = scripts[opRelease].Run(ctx, s.client, []string{idempotencyKey(key)}, lease).Err()
+	err = s.eval(ctx, opRelease, []string{idempotencyKey(key)}, lease).Err()
 	if err != nil {
 		return fmt.Errorf("release idempotency key: %w", err)
 	}

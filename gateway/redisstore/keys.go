@@ -20,10 +20,12 @@ import (
 //	dnw1:{2f}:audit              what operators did to numbers, by when (sorted set)
 //	dnw1:{2f}:c:<number>         who proved to hold it lately (string)
 //	dnw1:{2f}:due                pending verifications by expiry (sorted set)
+//	dnw1:{2f}:next               pending verifications by when to move on (sorted set)
 //	dnw1:{2f}:i:<key>            idempotency key (hash)
 //	dnw1:{2f}:o:<app>            events that wait, by when to try next (sorted set)
 //	dnw1:{2f}:d:<app>            events that were given up (sorted set)
 //	dnw1:{2f}:e:<event>          event (hash)
+//	dnw1:{names}:k:<file>        what names are made with, sealed (string)
 //	dnw1:gone:<app>              endpoint that wants no events (string), in a slot of its own
 //	dnw1:{funnel}:m:<minute>     counts of a minute (hash), see [Funnel]
 //	dnw1:{funnel}:t:<n>          counts of ten minutes (hash)
@@ -48,11 +50,15 @@ func verificationKey(id gateway.ID) string { return slot(id.Tag()) + "v:" + id.N
 
 func dueKey(tag byte) string { return slot(tag) + "due" }
 
+func nextKey(tag byte) string { return slot(tag) + "next" }
+
 func idempotencyKey(n gateway.StoreName) string { return slot(n.Tag()) + "i:" + string(n) }
 
 func sessionKey(id gateway.SessionID) string { return slot(id.Tag()) + "s:" + id.Name() }
 
 func wakeChannel(id gateway.ID) string { return slot(id.Tag()) + "w:" + id.Name() }
+
+func provedKey(n gateway.StoreName) string { return slot(n.Tag()) + "c:" + string(n) }
 
 // blockKeys are what blocks a number and why.
 func blockKeys(n gateway.StoreName) []string {

@@ -26,7 +26,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"op"}),
 	}
 	reg.MustRegister(m.duration, m.errors)
-	for _, o := range ops() {
+	for _, o := range append(ops(), opSpend, opRefund, opCount, opCounts, opRemember, opRecall, opCollect, opProved) {
 		m.duration.WithLabelValues(string(o))
 		m.errors.WithLabelValues(string(o))
 	}

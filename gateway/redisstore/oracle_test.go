@@ -53,6 +53,9 @@ type modelled struct {
 	party  gateway.StoreName
 	class  string
 	state  gateway.State
+	// leased is the follow-up that a sweep has returned, until then.
+	leased      gateway.FollowUp
+	leasedUntil time.Time
 }
 
 func newHistory(t *testing.T, rt *rapid.T, client redis.UniversalClient) *history {
@@ -79,9 +82,13 @@ func newHistory(t *testing.T, rt *rapid.T, client redis.UniversalClient) *histor
 
 func (h *history) run() {
 	h.Repeat(map[string]func(*rapid.T){
-		"start":   func(t *rapid.T) { h.begin(t) },
-		"wrong":   func(t *rapid.T) { h.apply(t, gateway.Check{Call: drawCall(t)}) },
-		"right":   func(t *rapid.T) { h.apply(t, gateway.Check{Match: true, Call: drawCall(t)}) },
+		"start": func(t *rapid.T) { h.begin(t) },
+		"wrong": func(t *rapid.T) {
+			h.apply(t, gateway.Check{Call: drawCall(t), Request: drawRequest(t), Guess: drawRequest(t)})
+		},
+		"right": func(t *rapid.T) {
+			h.apply(t, gateway.Check{Match: true, Call: drawCall(t), Request: drawRequest(t), Guess: drawRequest(t)})
+		},
 		"confirm": func(t *rapid.T) { h.apply(t, gateway.Confirm{Call: drawCall(t)}) },
 		"deny": func(t *rapid.T) {
 			if rapid.IntRange(0, 3).Draw(t, "really") == 0 {
@@ -89,13 +96,31 @@ func (h *history) run() {
 			}
 		},
 		"resend": func(t *rapid.T) {
-			h.apply(t, gateway.Resend{Channel: drawChannel(t), Provider: "again", Segments: 2})
+			h.apply(t, gateway.Resend{
+				Channel: drawChannel(t), Provider: "again", Segments: 2, FollowUp: drawFollowUp(t), Request: drawRequest(t),
+			})
 		},
 		"failover": func(t *rapid.T) {
-			h.apply(t, gateway.Failover{N: rapid.IntRange(0, 4).Draw(t, "n"), Next: rapid.SampledFrom([]string{"", "next"}).Draw(t, "next")})
+			h.apply(t, gateway.Failover{
+				N: rapid.IntRange(0, 4).Draw(t, "n"), Next: rapid.SampledFrom([]string{"", "next"}).Draw(t, "next"),
+				Ambiguous: rapid.Bool().Draw(t, "ambiguous"), FollowUp: drawFollowUp(t),
+			})
+		},
+		"move on": func(t *rapid.T) {
+			h.apply(t, gateway.MoveOn{
+				N: rapid.IntRange(0, 4).Draw(t, "n"), Channel: drawChannel(t), Segments: 3,
+				Provider: rapid.SampledFrom([]string{"", "moved", "moved"}).Draw(t, "provider"), FollowUp: drawFollowUp(t),
+			})
+		},
+		"lost": func(t *rapid.T) { // the usual history of a follow-up
+			h.lose(t)
 		},
 		"report": func(t *rapid.T) {
-			h.apply(t, gateway.Report{N: rapid.IntRange(0, 4).Draw(t, "n"), Provider: rapid.SampledFrom([]string{"first", "next", "again"}).Draw(t, "provider"), Status: rapid.SampledFrom(append(providers.MessageStatuses(), providers.CallStatuses()...)).Draw(t, "status")})
+			h.apply(t, gateway.Report{
+				N: rapid.IntRange(0, 4).Draw(t, "n"), Provider: rapid.SampledFrom([]string{"first", "next", "again", "moved"}).Draw(t, "provider"),
+				Status: rapid.SampledFrom(append(providers.MessageStatuses(), providers.CallStatuses()...)).Draw(t, "status"),
+				Kind:   rapid.SampledFrom([]providers.Kind{"", "", providers.Invalid, providers.Rejected, providers.Unavailable}).Draw(t, "kind"),
+			})
 		},
 		"cancel": func(t *rapid.T) {
 			if rapid.IntRange(0, 3).Draw(t, "really") == 0 {
@@ -106,7 +131,7 @@ func (h *history) run() {
 		"boundary": func(t *rapid.T) { // the very microsecond at which something ends
 			moments := []time.Time{h.now}
 			for _, m := range h.verifications {
-				moments = append(moments, m.state.ExpiresAt)
+				moments = append(moments, m.state.ExpiresAt, m.state.FollowUp.At)
 			}
 			for _, n := range h.numbers {
 				moments = append(moments, n.BlockedUntil, n.LockedUntil, n.Hour, n.FailedChecks, n.Cooldown[gateway.SMS])
@@ -123,8 +148,35 @@ func (h *history) run() {
 
 func drawCall(t *rapid.T) int { return rapid.IntRange(0, 3).Draw(t, "call") }
 
+// drawRequest is mostly a request that isn't repeated, or one of two.
+func drawRequest(t *rapid.T) gateway.StoreName {
+	return rapid.SampledFrom([]gateway.StoreName{"", "", "one", "two"}).Draw(t, "request")
+}
+
 func drawChannel(t *rapid.T) gateway.Channel {
 	return rapid.SampledFrom([]gateway.Channel{gateway.SMS, gateway.Voice}).Draw(t, "channel")
+}
+
+func drawFollowUp(t *rapid.T) providers.FollowUp {
+	f := providers.FollowUp{Then: rapid.SampledFrom([]providers.Then{"", providers.ThenProvider, providers.ThenVoice}).Draw(t, "then")}
+	if f.Then != "" {
+		f.Within = rapid.SampledFrom([]time.Duration{0, 15 * time.Second}).Draw(t, "within")
+	}
+	return f
+}
+
+// lose reports the latest delivery of some verification as lost, and moves on.
+func (h *history) lose(t *rapid.T) {
+	for _, m := range h.verifications {
+		n := len(m.state.Deliveries)
+		if m.state.Status != gateway.Pending || m.state.FollowUp.Then == "" || m.state.Deliveries[n-1].Status.Final() {
+			continue
+		}
+		h.applyTo(t, m, gateway.Report{N: n, Provider: m.state.Deliveries[n-1].Provider, Status: providers.Undelivered})
+		h.applyTo(t, m, gateway.MoveOn{N: n, Channel: drawChannel(t), Provider: "moved", Segments: 1, FollowUp: drawFollowUp(t)})
+		return
+	}
+	t.Skip("nothing to lose")
 }
 
 func (h *history) begin(t *rapid.T) {
@@ -134,7 +186,7 @@ func (h *history) begin(t *rapid.T) {
 		r.Party = h.keys.PartyName(r.App, "reference", strings.Repeat("x", who))
 	}
 	e := begin()
-	e.Channel = drawChannel(t)
+	e.Channel, e.FollowUp = drawChannel(t), drawFollowUp(t)
 	e.MaxAttempts, e.MaxSends = rapid.IntRange(1, 5).Draw(t, "attempts"), rapid.IntRange(1, 3).Draw(t, "sends")
 	e.Life = rapid.SampledFrom([]time.Duration{30 * time.Second, 10 * time.Minute}).Draw(t, "life")
 
@@ -165,7 +217,10 @@ func (h *history) apply(t *rapid.T, e gateway.Event) {
 		t.Skip("nothing to apply it to")
 	}
 	latest := h.verifications[max(0, len(h.verifications)-3):] // older ones are mostly over
-	m := rapid.SampledFrom(latest).Draw(t, "verification")
+	h.applyTo(t, rapid.SampledFrom(latest).Draw(t, "verification"), e)
+}
+
+func (h *history) applyTo(t *rapid.T, m *modelled, e gateway.Event) {
 	want := gateway.Transition(m.state, h.numberOf(m), e, h.rules, h.now)
 	got, err := h.store.Apply(context.Background(), m.id, m.app, e, h.rules)
 	if err != nil {
@@ -182,20 +237,35 @@ func (h *history) numberOf(m *modelled) gateway.NumberState {
 }
 
 func (h *history) sweep(t *rapid.T) {
-	got, err := h.store.Expire(context.Background())
+	got, err := h.store.Sweep(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	swept := map[gateway.ID]bool{}
-	for _, d := range got {
-		swept[d.ID] = true
+	swept, moving := map[gateway.ID]gateway.Due{}, map[gateway.ID]bool{}
+	for _, d := range got.Expired {
+		swept[d.ID] = d
+	}
+	for _, id := range got.MovingOn {
+		moving[id] = true
 	}
 	for _, m := range h.verifications {
 		want := gateway.Transition(m.state, gateway.NumberState{}, gateway.Expire{}, h.rules, h.now)
-		if expired := want.Effect == gateway.EffectExpired; expired != swept[m.id] {
-			t.Fatalf("%s: expired %v, swept %v", m.id, expired, swept[m.id])
+		due, found := swept[m.id]
+		if expired := want.Effect == gateway.EffectExpired; expired != found {
+			t.Fatalf("%s: expired %v, swept %v", m.id, expired, found)
+		}
+		if last := len(m.state.Deliveries) - 1; found && (due.Provider != m.state.Deliveries[last].Provider || due.Channel != m.state.Deliveries[last].Channel) {
+			t.Fatalf("%s: swept as %+v, of %+v", m.id, due, m.state.Deliveries)
 		}
 		m.state = want.State
+		f := m.state.FollowUp
+		moves := !f.At.IsZero() && !h.now.Before(f.At) && (f != m.leased || !h.now.Before(m.leasedUntil))
+		if moves != moving[m.id] {
+			t.Fatalf("%s: due to move on %v, found %v", m.id, moves, moving[m.id])
+		}
+		if moves {
+			m.leased, m.leasedUntil = f, h.now.Add(time.Minute)
+		}
 	}
 }
 
@@ -223,6 +293,7 @@ func (h *history) settle(t *rapid.T, m *modelled, e gateway.Event, want gateway.
 	if err != nil {
 		t.Fatal(err)
 	}
+	want.State.Request, want.State.Guess = "", "" // the store keeps them to itself
 	for _, c := range []gateway.Change{got, loaded} {
 		if !reflect.DeepEqual(c.Record.State, want.State) {
 			t.Fatalf("%+v:\n got %+v\nwant %+v", e, c.Record.State, want.State)

@@ -74,21 +74,22 @@ func (o *Outbox) settle(ctx context.Context, n gateway.Notification, outcome, ar
 	defer o.store.metrics.observe(opSettle, time.Now(), &err)
 	tag := eventTag(n.ID)
 	keys := []string{queueKey(tag, n.App), deadKey(tag, n.App), eventKey(tag, n.ID)}
-	err = scripts[opSettle].Run(ctx, o.store.client, keys, o.store.now(), n.ID, n.Lease, outcome, argument, attempts).Err()
+	err = o.store.eval(ctx, opSettle, keys, o.store.now(), n.ID, n.Lease, outcome, argument, attempts).Err()
 	if err != nil {
 		return fmt.Errorf("settle event: %w", err)
 	}
 	return nil
 }
 
-// Backlog counts the events of each app that wait or are being delivered.
-func (o *Outbox) Backlog(ctx context.Context, apps []string) (map[string]int, error) {
-	backlog := map[string]int{}
-	var cmds []*redis.IntCmd
+// Backlog counts the events of each app that it hasn't taken.
+func (o *Outbox) Backlog(ctx context.Context, apps []string) (map[string]gateway.Backlog, error) {
+	backlog := map[string]gateway.Backlog{}
+	var waiting, dead []*redis.IntCmd
 	_, err := o.store.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, app := range apps {
 			for tag := range byte(gateway.Tags) {
-				cmds = append(cmds, p.ZCard(ctx, queueKey(tag, app)))
+				waiting = append(waiting, p.ZCard(ctx, queueKey(tag, app)))
+				dead = append(dead, p.ZCard(ctx, deadKey(tag, app)))
 			}
 		}
 		return nil
@@ -96,8 +97,12 @@ func (o *Outbox) Backlog(ctx context.Context, apps []string) (map[string]int, er
 	if err != nil {
 		return nil, fmt.Errorf("count events: %w", err)
 	}
-	for i, cmd := range cmds {
-		backlog[apps[i/gateway.Tags]] += int(cmd.Val())
+	for i := range waiting {
+		app := apps[i/gateway.Tags]
+		b := backlog[app]
+		b.Waiting += int(waiting[i].Val())
+		b.GivenUp += int(dead[i].Val())
+		backlog[app] = b
 	}
 	return backlog, nil
 }
@@ -143,7 +148,7 @@ func (o *Outbox) Replay(ctx context.Context, app, event string) (found bool, err
 	}
 	tag := eventTag(event)
 	keys := []string{queueKey(tag, app), deadKey(tag, app), eventKey(tag, event)}
-	n, err := scripts[opReplay].Run(ctx, o.store.client, keys, o.store.now(), event).Int()
+	n, err := o.store.eval(ctx, opReplay, keys, o.store.now(), event).Int()
 	if err != nil {
 		return false, fmt.Errorf("replay event: %w", err)
 	}

@@ -23,8 +23,10 @@ const (
 	opReport   op = "report"
 	opCancel   op = "cancel"
 	opLoad     op = "load"
-	opExpire   op = "expire"
+	opMoveOn   op = "moveon"
+	opSweep    op = "sweep"
 	opReserve  op = "reserve"
+	opRenew    op = "renew"
 	opComplete op = "complete"
 	opRelease  op = "release"
 	opClaim    op = "claim"
@@ -38,7 +40,8 @@ const (
 
 	opBlock  op = "block"
 	opNumber op = "number"
-	opAudit  op = "audit" // no script: it reads all logs in one pipeline
+	opAudit  op = "audit"  // no script: it reads all logs in one pipeline
+	opProved op = "proved" // no script: one GET
 
 	opSessionCreate op = "session_create"
 	opSessionLoad   op = "session_load"
@@ -54,8 +57,8 @@ func (o op) ofSession() bool { return strings.HasPrefix(string(o), "session_") }
 
 func ops() []op {
 	return []op{
-		opStart, opCheck, opPress, opResend, opFailover, opReport, opCancel, opLoad, opExpire,
-		opReserve, opComplete, opRelease, opClaim, opSettle, opDead, opReplay,
+		opStart, opCheck, opPress, opResend, opFailover, opReport, opCancel, opLoad, opMoveOn, opSweep,
+		opReserve, opRenew, opComplete, opRelease, opClaim, opSettle, opDead, opReplay,
 		opPoint, opAttempt, opConvert, opAttempts,
 		opBlock, opNumber,
 		opSessionCreate, opSessionLoad, opSessionOpen, opSessionDraft, opSessionClaim, opSessionSettle, opSessionFinish,
@@ -87,6 +90,26 @@ func loadScripts() map[op]*redis.Script {
 		loaded[o] = redis.NewScript(shared + read(string(o)))
 	}
 	return loaded
+}
+
+// matters reports whether something follows from o that can't be taken back: a
+// code is sent, or somebody is told. What else is lost is done again, or missed by
+// nobody but a graph.
+func (o op) matters() bool {
+	switch o { //nolint:exhaustive // the others don't.
+	case opStart, opCheck, opPress, opResend, opFailover, opMoveOn, opCancel,
+		opReserve, opPoint, opBlock, opSessionCreate, opSessionClaim, opSessionSettle:
+		return true
+	}
+	return false
+}
+
+// eval runs a script once.
+func (s *Store) eval(ctx context.Context, o op, keys []string, args ...any) *redis.Cmd {
+	if o.matters() {
+		ctx = confirmed(ctx)
+	}
+	return scripts[o].Run(ctx, s.client, keys, args...)
 }
 
 // eachTag runs a script once for each hash tag, in one pipeline. It returns

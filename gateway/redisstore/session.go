@@ -25,7 +25,7 @@ func (s *Store) LoadSession(ctx context.Context, id gateway.SessionID) (r gatewa
 // session runs a script that answers with the session.
 func (s *Store) session(ctx context.Context, o op, id gateway.SessionID, args ...any) (r gateway.SessionRecord, ok bool, err error) {
 	defer s.metrics.observe(o, time.Now(), &err)
-	fields, err := scripts[o].Run(ctx, s.client, []string{sessionKey(id)}, append([]any{s.now()}, args...)...).StringSlice()
+	fields, err := s.eval(ctx, o, []string{sessionKey(id)}, append([]any{s.now()}, args...)...).StringSlice()
 	if err == nil && len(fields) > 0 {
 		r, err = decodeSession(id, fields)
 	}
@@ -67,7 +67,7 @@ func (s *Store) DraftSession(ctx context.Context, id gateway.SessionID, browser 
 
 func (s *Store) sessionStep(ctx context.Context, o op, id gateway.SessionID, args ...any) (outcome gateway.SessionOutcome, err error) {
 	defer s.metrics.observe(o, time.Now(), &err)
-	text, err := scripts[o].Run(ctx, s.client, []string{sessionKey(id)}, append([]any{s.now()}, args...)...).Text()
+	text, err := s.eval(ctx, o, []string{sessionKey(id)}, append([]any{s.now()}, args...)...).Text()
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", o, err)
 	}
@@ -77,7 +77,7 @@ func (s *Store) sessionStep(ctx context.Context, o op, id gateway.SessionID, arg
 // ClaimSession implements [gateway.SessionStore].
 func (s *Store) ClaimSession(ctx context.Context, id gateway.SessionID, c gateway.SessionClaim) (o gateway.SessionOutcome, seed []byte, lease string, err error) {
 	defer s.metrics.observe(opSessionClaim, time.Now(), &err)
-	answer, err := scripts[opSessionClaim].Run(ctx, s.client, []string{sessionKey(id)},
+	answer, err := s.eval(ctx, opSessionClaim, []string{sessionKey(id)},
 		s.now(), c.Browser, string(c.What), string(c.Verification), c.Turn, c.Seed, c.Lease.Microseconds()).StringSlice()
 	switch {
 	case err != nil:
@@ -91,7 +91,7 @@ func (s *Store) ClaimSession(ctx context.Context, id gateway.SessionID, c gatewa
 // SettleSession implements [gateway.SessionStore].
 func (s *Store) SettleSession(ctx context.Context, id gateway.SessionID, lease string, v gateway.ID, expires time.Time) (err error) {
 	defer s.metrics.observe(opSessionSettle, time.Now(), &err)
-	err = scripts[opSessionSettle].Run(ctx, s.client, []string{sessionKey(id)},
+	err = s.eval(ctx, opSessionSettle, []string{sessionKey(id)},
 		s.now(), lease, string(v), expires.UnixMicro()).Err()
 	if err != nil {
 		return fmt.Errorf("%s: %w", opSessionSettle, err)
@@ -102,7 +102,7 @@ func (s *Store) SettleSession(ctx context.Context, id gateway.SessionID, lease s
 // FinishSession implements [gateway.SessionStore].
 func (s *Store) FinishSession(ctx context.Context, id gateway.SessionID, status gateway.Status) (err error) {
 	defer s.metrics.observe(opSessionFinish, time.Now(), &err)
-	err = scripts[opSessionFinish].Run(ctx, s.client, []string{sessionKey(id)}, string(status)).Err()
+	err = s.eval(ctx, opSessionFinish, []string{sessionKey(id)}, string(status)).Err()
 	if err != nil {
 		return fmt.Errorf("%s: %w", opSessionFinish, err)
 	}

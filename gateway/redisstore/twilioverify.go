@@ -36,7 +36,7 @@ func (s *TwilioVerify) Pointed(ctx context.Context, app string, number gateway.S
 
 func (s *TwilioVerify) point(ctx context.Context, app string, number gateway.StoreName, which string, ms int64) (is string, err error) {
 	defer s.store.metrics.observe(opPoint, time.Now(), &err)
-	is, err = scripts[opPoint].Run(ctx, s.store.client, []string{pointKey(app, number)}, which, ms).Text()
+	is, err = s.store.eval(ctx, opPoint, []string{pointKey(app, number)}, which, ms).Text()
 	if err != nil {
 		return "", fmt.Errorf("point: %w", err)
 	}
@@ -46,7 +46,7 @@ func (s *TwilioVerify) point(ctx context.Context, app string, number gateway.Sto
 // Record keeps an attempt. One that is known is left as it is.
 func (s *TwilioVerify) Record(ctx context.Context, app string, a gateway.TwilioAttempt) (err error) {
 	defer s.store.metrics.observe(opAttempt, time.Now(), &err)
-	err = scripts[opAttempt].Run(ctx, s.store.client, attemptsKeys(app),
+	err = s.store.eval(ctx, opAttempt, attemptsKeys(app),
 		s.store.now(), a.SID[:], a.CreatedAt.UnixMicro(), encodeAttempt(a), s.keep.Microseconds(), s.most).Err()
 	if err != nil {
 		return fmt.Errorf("record attempt: %w", err)
@@ -54,10 +54,14 @@ func (s *TwilioVerify) Record(ctx context.Context, app string, a gateway.TwilioA
 	return nil
 }
 
-// Convert notes that an attempt's code came back. One that isn't kept is none.
-func (s *TwilioVerify) Convert(ctx context.Context, app string, sid [gateway.TwilioSIDSize]byte) (err error) {
+// Convert notes that the first of these attempts that is kept had its code come back.
+func (s *TwilioVerify) Convert(ctx context.Context, app string, sids ...[gateway.TwilioSIDSize]byte) (err error) {
 	defer s.store.metrics.observe(opConvert, time.Now(), &err)
-	if err = scripts[opConvert].Run(ctx, s.store.client, attemptsKeys(app)[1:], s.store.now(), sid[:]).Err(); err != nil {
+	args := []any{s.store.now()}
+	for _, sid := range sids {
+		args = append(args, sid[:])
+	}
+	if err = s.store.eval(ctx, opConvert, attemptsKeys(app)[1:], args...).Err(); err != nil {
 		return fmt.Errorf("convert attempt: %w", err)
 	}
 	return nil
@@ -101,7 +105,7 @@ func (s *TwilioVerify) AttemptsAfter(ctx context.Context, app string, after *[ga
 	if !before.IsZero() {
 		latest = strconv.FormatInt(before.UnixMicro(), 10)
 	}
-	found, err := scripts[opAttempts].Run(ctx, s.store.client, attemptsKeys(app), position, latest, n).StringSlice()
+	found, err := s.store.eval(ctx, opAttempts, attemptsKeys(app), position, latest, n).StringSlice()
 	if err != nil {
 		return nil, fmt.Errorf("read attempts: %w", err)
 	}

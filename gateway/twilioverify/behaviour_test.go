@@ -2,6 +2,7 @@ package twilioverify_test
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"denwa/gateway"
 	"denwa/gateway/twilioverify"
+	"denwa/providers"
 	"denwa/ratelimit/redistest"
 )
 
@@ -335,6 +337,40 @@ func TestAttempts(t *testing.T) {
 	})
 }
 
+// TestUnaskedSend: a call that nobody asked for here, such as one in place of a
+// message that didn't arrive, is no attempt, and its code converts the one there is.
+func TestUnaskedSend(t *testing.T) {
+	each(t, func(t *testing.T, g *testGateway) {
+		sid := g.start(mobile, "")
+		var b [gateway.IDSize]byte
+		if _, err := hex.Decode(b[:], []byte(sid[len("VE"):])); err != nil {
+			t.Fatal(err)
+		}
+		id, _ := gateway.IDFromBytes(b)
+		v, err := g.service.Resend(t.Context(), g.service.Policy().App("portal"), string(id), gateway.Voice)
+		if err != nil || v.Sends != 2 {
+			t.Fatal(v, err)
+		}
+		if a := g.check(mobile, g.code(mobile)); a.field("status") != "approved" {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		if a := g.ask("GET", path+"/Verifications/"+sid, ""); strings.Count(a.body, `"attempt_sid"`) != 1 {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		var list struct {
+			Attempts []struct {
+				Status  string `json:"conversion_status"`
+				Channel string `json:"channel"`
+			}
+		}
+		l := g.ask("GET", "/v2/Attempts", "")
+		if err := json.Unmarshal([]byte(l.body), &list); err != nil || len(list.Attempts) != 1 ||
+			list.Attempts[0].Status != "converted" || list.Attempts[0].Channel != "sms" {
+			t.Errorf("%d %s", l.status, l.body)
+		}
+	})
+}
+
 // TestManyAttempts pages through more than are read at once, all of one moment.
 func TestManyAttempts(t *testing.T) {
 	g := newGateway(t, redistest.Start(t).Addr(), nil)
@@ -390,7 +426,7 @@ func (forgetful) Point(context.Context, string, gateway.StoreName, string, time.
 
 func (forgetful) Record(context.Context, string, gateway.TwilioAttempt) error { return errForgetful }
 
-func (forgetful) Convert(context.Context, string, [16]byte) error { return errForgetful }
+func (forgetful) Convert(context.Context, string, ...[16]byte) error { return errForgetful }
 
 func (forgetful) Attempts(context.Context, string, ...[16]byte) ([]gateway.TwilioAttempt, error) {
 	return nil, errForgetful
@@ -439,6 +475,75 @@ func TestCrash(t *testing.T) {
 	}
 	if a := g.check(mobile, g.code(mobile)); a.field("status") != "approved" {
 		t.Errorf("%s", a.body)
+	}
+}
+
+// TestTurnOfLongAgo: the end of a turn couldn't be noted, so the next one has its
+// seed, hours later. It begins a verification of its own all the same.
+func TestTurnOfLongAgo(t *testing.T) {
+	for end, over := range map[string]func(g *testGateway, sid string){
+		"approved": func(g *testGateway, _ string) { g.check(mobile, g.code(mobile)) },
+		"canceled": func(g *testGateway, sid string) { g.ask("POST", path+"/Verifications/"+sid, "Status=canceled") },
+		"expired":  func(*testGateway, string) {},
+	} {
+		t.Run(end, func(t *testing.T) {
+			g := newGateway(t, "", func(s *setup) { s.options.Turns = oneSeed{} })
+			sid := g.start(mobile, "")
+			over(g, sid)
+			g.clock.pass(time.Hour)
+			if a := g.ask("GET", path+"/Verifications/"+sid, ""); a.field("status") != end {
+				t.Fatalf("%s", a.body)
+			}
+			a := g.ask("POST", path+"/Verifications", "To="+url.QueryEscape(mobile)+"&Channel=sms")
+			if a.status != http.StatusCreated || a.field("status") != "pending" || a.field("sid") == sid || len(g.messages(mobile)) != 2 {
+				t.Errorf("%d %s, and %d messages", a.status, a.body, len(g.messages(mobile)))
+			}
+			if a := g.check(mobile, g.code(mobile)); a.field("status") != "approved" {
+				t.Errorf("%s", a.body)
+			}
+		})
+	}
+}
+
+// TestOverBeforeTheAnswer: who is told of a verification by its events may end it while
+// the carrier is still asked. It isn't taken for one of an earlier turn: nothing more is sent.
+func TestOverBeforeTheAnswer(t *testing.T) {
+	g := newGateway(t, "", nil)
+	asked := 0
+	g.meanwhile = func(delivery string) error {
+		asked++
+		id, _, _ := strings.Cut(delivery, ".")
+		if _, err := g.service.Cancel(t.Context(), g.service.Policy().App("portal"), id); err != nil {
+			t.Error(err)
+		}
+		return &providers.Error{Kind: providers.Ambiguous}
+	}
+	a := g.ask("POST", path+"/Verifications", "To="+url.QueryEscape(mobile)+"&Channel=sms")
+	if a.status != http.StatusCreated || a.field("status") != "canceled" || asked != 1 {
+		t.Errorf("%d %s, and the carrier was asked %d times", a.status, a.body, asked)
+	}
+}
+
+// TestCodeAfterCrash: an instance died with a code of the app's on its way. Another
+// code, or extension, is sent all the same, whether or not it was noted for which
+// number the first was.
+func TestCodeAfterCrash(t *testing.T) {
+	for _, noted := range []bool{true, false} {
+		g := newGateway(t, "", func(s *setup) {
+			s.options.Turns = oneSeed{}
+			if !noted {
+				s.options.Store = forgetful{s.options.Store}
+			}
+		})
+		first := g.start(mobile, "&CustomCode=123456")
+		g.clock.pass(time.Minute)
+		second := g.start(mobile, "&CustomCode=654321")
+		if second == first || g.code(mobile) != "654321" {
+			t.Errorf("noted %t: %s, then %s with %s", noted, first, second, g.code(mobile))
+		}
+		if a := g.ask("POST", path+"/VerificationCheck", "VerificationSid="+second+"&Code=654321"); a.field("status") != "approved" {
+			t.Errorf("noted %t: %s", noted, a.body)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"denwa/gateway"
 	"denwa/providers"
 	"denwa/ratelimit"
 	"denwa/ratelimit/redistest"
@@ -398,6 +399,19 @@ func TestPolicy(t *testing.T) {
 	}
 	if a := g.ask("POST", path+"/Verifications", "To=%2B81312345678&Channel=call"); a.status != 403 || a.code() != 60410 {
 		t.Errorf("a number that its holder blocked: %d %s", a.status, a.body)
+	}
+}
+
+// TestFraud: what a fraud rule refuses is told as Twilio's own guard tells it.
+func TestFraud(t *testing.T) {
+	g := newGateway(t, "", func(s *setup) {
+		s.config.Fraud.Mode = gateway.FraudEnforce
+		s.config.Fraud.Range = ratelimit.Limit{Burst: 1, Count: 1, Period: time.Hour}
+	})
+	g.start(mobile, "")
+	a := g.ask("POST", path+"/Verifications", "Channel=sms&To=%2B819012340000")
+	if a.status != http.StatusForbidden || a.code() != 60410 || !strings.Contains(a.field("message"), "not approved") {
+		t.Errorf("%d %s", a.status, a.body)
 	}
 }
 

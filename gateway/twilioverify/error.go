@@ -164,6 +164,8 @@ func limitCode(limit string) errorCode {
 		return maxChecks
 	case ratelimit.ClientAddress:
 		return rateLimit
+	case gateway.FraudRange.Limit(), gateway.FraudCountry.Limit(), gateway.FraudBudget.Limit():
+		return fraudBlock
 	case ratelimit.App, ratelimit.APIKey:
 	}
 	return tooManyRequests

@@ -108,6 +108,9 @@ type testGateway struct {
 	log      *safeBuffer
 	registry *prometheus.Registry
 	phones   *sandbox.Phones
+	// meanwhile, if set, is what happens while the carrier is asked for a message; an
+	// error is its answer.
+	meanwhile func(delivery string) error
 }
 
 // setup is what a test may change.
@@ -127,7 +130,7 @@ func newGateway(t testing.TB, address string, change func(*setup)) *testGateway 
 		}
 	}
 	c := redisstore.DefaultConfig()
-	c.Addresses = []string{address}
+	c.Addresses, c.Timeout = []string{address}, 20*time.Second
 	if address == "" {
 		c.Type = redisstore.TypeEmbedded
 	}
@@ -147,9 +150,9 @@ func newGateway(t testing.TB, address string, change func(*setup)) *testGateway 
 	carrier, err := sandbox.New(sandbox.Config{Name: "sandbox"}, g.phones, g.receive, switchboard{g}, log)
 	must(err)
 	t.Cleanup(func() { _ = carrier.Close() })
-	carriers := []providers.Provider{carrier}
+	carriers := []providers.Provider{slow{carrier, g}}
 	sends := providers.NewMetrics(g.registry, carriers, []string{"JP"})
-	router, err := providers.NewRouter(nil, carriers, nil, sends, log)
+	router, err := providers.NewRouter(providers.RouterOptions{Providers: carriers, Metrics: sends, Log: log})
 	must(err)
 
 	s := setup{config: gateway.DefaultConfig(), options: &twilioverify.Options{}, rate: ratelimit.Limit{Burst: 1000, Count: 1000, Period: time.Second}}
@@ -168,11 +171,11 @@ func newGateway(t testing.TB, address string, change func(*setup)) *testGateway 
 		change(&s)
 		rate.SetLimit(s.rate)
 	}
-	policy, err := gateway.NewPolicy(s.config, router.Offered())
+	policy, err := gateway.NewPolicy(s.config, router)
 	must(err)
 	g.service = gateway.NewService(gateway.Parts{
 		Store: store, Limits: ratelimit.NewRedis(client, ratelimit.Prefix, ratelimit.WithClock(g.clock.read)),
-		Sender: router, Keys: g.keys, Metrics: gateway.NewMetrics(g.registry), Receipts: sends, Log: log,
+		Sender: router, Keys: g.keys, Metrics: gateway.NewMetrics(g.registry, router), Receipts: sends, Log: log,
 	}, policy)
 	idempotency := gateway.NewIdempotency(store, g.keys)
 	s.options.Verifier = g.service
@@ -196,6 +199,21 @@ func newGateway(t testing.TB, address string, change func(*setup)) *testGateway 
 func keyOf(secret string) []gateway.APIKey {
 	sum := sha256.Sum256([]byte(gateway.APIKeyPrefix + secret))
 	return []gateway.APIKey{{ID: "k1", SHA256: hex.EncodeToString(sum[:])}}
+}
+
+// slow is the carrier, and what happens while it takes its time.
+type slow struct {
+	*sandbox.Provider
+	g *testGateway
+}
+
+func (s slow) SendMessage(ctx context.Context, m providers.Message) (providers.Acceptance, error) {
+	if s.g.meanwhile != nil {
+		if err := s.g.meanwhile(m.Delivery); err != nil {
+			return providers.Acceptance{}, err
+		}
+	}
+	return s.Provider.SendMessage(ctx, m)
 }
 
 // receive and switchboard break the circle: the service is made of its carrier.

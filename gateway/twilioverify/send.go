@@ -71,9 +71,14 @@ func (s *server) send(ctx context.Context, app *gateway.AppPolicy, w wish, seed 
 		s.sent(ctx, app, about(v, err), len(pending.Deliveries))
 		return v, err
 	}
-	w.request.Seed = seedOf(seed)
+	w.request.Seed = seedOf(seed, string(code), w.request.Extension)
 	w.request.To = w.number.E164
 	v, err := s.verifier.Start(ctx, app, w.request)
+	if err == nil && v.Repeated && v.Status != gateway.Pending {
+		// The seed is that of an earlier turn, whose end couldn't be noted.
+		w.request.Seed = seedOf(s.keys.NewSeed())
+		v, err = s.verifier.Start(ctx, app, w.request)
+	}
 	if begun := about(v, err); begun != nil {
 		s.begun(ctx, app, begun, code)
 		if pending != nil && pending.ID != begun.ID {
@@ -135,7 +140,8 @@ func (s *server) sent(ctx context.Context, app *gateway.AppPolicy, v *gateway.Ve
 	}
 }
 
-// converted notes that the latest send of v led to its approval.
+// converted notes that the latest send of v led to its approval: the latest that
+// was asked for here, for the gateway may have sent the code again by itself.
 func (s *server) converted(ctx context.Context, app *gateway.AppPolicy, v *gateway.Verification) {
 	sid, ok := sidOf(v.ID)
 	if !ok {
@@ -143,7 +149,11 @@ func (s *server) converted(ctx context.Context, app *gateway.AppPolicy, v *gatew
 	}
 	ctx, cancel := bookkeeping(ctx)
 	defer cancel()
-	if err := s.store.Convert(ctx, app.Name, sid.attempt(v.Sends)); err != nil {
+	var sends [][gateway.TwilioSIDSize]byte
+	for n := v.Sends; n > 0; n-- {
+		sends = append(sends, sid.attempt(n))
+	}
+	if err := s.store.Convert(ctx, app.Name, sends...); err != nil {
 		s.warn(ctx, "note the conversion", err)
 	}
 }

@@ -67,8 +67,8 @@ type Store interface {
 	Pointed(ctx context.Context, app string, number gateway.StoreName) (string, error)
 	// Record keeps an attempt. One that is known is left as it is.
 	Record(ctx context.Context, app string, a gateway.TwilioAttempt) error
-	// Convert notes that an attempt's code came back.
-	Convert(ctx context.Context, app string, sid [gateway.TwilioSIDSize]byte) error
+	// Convert notes that the first of these attempts that is kept had its code come back.
+	Convert(ctx context.Context, app string, sids ...[gateway.TwilioSIDSize]byte) error
 	// Attempts returns those of the given attempts that are kept.
 	Attempts(ctx context.Context, app string, sids ...[gateway.TwilioSIDSize]byte) ([]gateway.TwilioAttempt, error)
 	// AttemptsAfter returns up to n attempts, the latest first: those behind the

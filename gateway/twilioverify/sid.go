@@ -1,7 +1,9 @@
 package twilioverify
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 
 	"denwa/gateway"
 )
@@ -18,14 +20,21 @@ type sid [gateway.TwilioSIDSize]byte
 const (
 	idInSID    = gateway.TwilioSIDSize - 1
 	idZeros    = gateway.IDSize - idInSID
+	idRandom   = 16 // that a seed begins with
 	maxSends   = 1<<8 - 1
 	sidLetters = 2
 )
 
-// seedOf makes a seed whose verification has a SID.
-func seedOf(random []byte) []byte {
+// seedOf makes a seed whose verification has a SID. With the same random bytes,
+// what is asked for tells one verification from another.
+func seedOf(random []byte, asked ...string) []byte {
 	seed := make([]byte, gateway.SeedSize)
-	copy(seed[:gateway.SeedSize-idZeros], random)
+	copy(seed, random)
+	if strings.Join(asked, "") != "" {
+		sum := sha256.Sum256([]byte(string(seed[:idRandom]) + strings.Join(asked, "\x00")))
+		copy(seed[:idRandom], sum[:])
+	}
+	clear(seed[idRandom-idZeros : idRandom])
 	return seed
 }
 

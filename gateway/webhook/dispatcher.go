@@ -15,7 +15,10 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"denwa/gateway"
+	"denwa/providers"
 )
 
 // Outbox holds the events that are to be delivered. It is shared by instances;
@@ -33,8 +36,8 @@ type Outbox interface {
 	Release(ctx context.Context, n gateway.Notification) error
 	// Dead counts attempts more failed attempts and gives n up.
 	Dead(ctx context.Context, n gateway.Notification, reason string, attempts int) error
-	// Backlog counts what waits, by app.
-	Backlog(ctx context.Context, apps []string) (map[string]int, error)
+	// Backlog counts what apps haven't taken.
+	Backlog(ctx context.Context, apps []string) (map[string]gateway.Backlog, error)
 	// Disable remembers that an app's endpoint wants no events for a while, and
 	// Disabled whether that is so.
 	Disable(ctx context.Context, app, endpoint string, d time.Duration) error
@@ -49,8 +52,13 @@ type Render func(ctx context.Context, n gateway.Notification) (to gateway.Webhoo
 const (
 	// timeout bounds one attempt.
 	timeout = 15 * time.Second
-	// lease is longer than an event waits for its turn and is then tried.
-	lease = 2 * time.Minute
+	// askTimeout bounds the question whether an endpoint is disabled: a store that
+	// hangs must not use up an attempt, which its receiver would be blamed for.
+	askTimeout = 2 * time.Second
+	// lease is longer than an event waits for its turn and is then tried, unless
+	// its receiver is slow. For as long it waits when its instance died, or the
+	// answer to a claim was lost.
+	lease = 40 * time.Second
 	// concurrency is how many requests one app gets at once from one instance.
 	concurrency = 16
 	// poll is how long an event waits at most for an idle dispatcher.
@@ -73,6 +81,11 @@ type Options struct {
 	Render  Render
 	Metrics *Metrics
 	Log     *slog.Logger
+	// Tracer makes a span of each attempt; nil for none. The receiver is told of
+	// it: it is the app's own.
+	Tracer trace.Tracer
+	// Certificates are told of those that an app's endpoint shows; nil for nobody.
+	Certificates func(app string) *providers.Certificates
 }
 
 // Dispatcher delivers events until it is stopped. Any number of instances may
@@ -208,11 +221,13 @@ func (d *Dispatcher) deliver(ctx, attempts context.Context, l *lane, n gateway.N
 	if time.Now().After(begin) {
 		return
 	}
-	r := d.attempt(attempts, n)
+	traced, span := d.beginAttempt(attempts, n)
+	r := d.attempt(traced, n)
 	if attempts.Err() != nil && r.outcome != Delivered {
 		r = result{outcome: outcomeReleased} // it was cut short; that is no failure of the receiver
 	}
-	d.settle(attempts, n, r)
+	d.settle(traced, n, r)
+	endAttempt(span, r)
 }
 
 // attempt tries to deliver n once.
@@ -230,13 +245,24 @@ func (d *Dispatcher) attempt(ctx context.Context, n gateway.Notification) result
 	if err != nil {
 		return result{outcome: Unrendered, err: err}
 	}
-	// If that can't be told, it costs the receiver another 410 at most.
-	if disabled, err := d.Outbox.Disabled(ctx, n.App, endpointName(to)); err == nil && disabled {
+	if d.disabled(ctx, n.App, to) {
 		return result{outcome: Disabled}
 	}
 	r := d.clients.post(ctx, to, n.ID, body, time.Now())
+	if r.tls != nil && d.Certificates != nil {
+		d.Certificates(n.App).Seen(*r.tls)
+	}
 	r.endpoint = endpointName(to)
 	return r
+}
+
+// disabled reports whether an app's endpoint wants no events. If that can't be
+// told, it costs the receiver another 410 at most.
+func (d *Dispatcher) disabled(ctx context.Context, app string, to gateway.Webhook) bool {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	disabled, err := d.Outbox.Disabled(ctx, app, endpointName(to))
+	return err == nil && disabled
 }
 
 // settle says how an attempt went: to the outbox, in metrics, in the log. If
@@ -250,6 +276,7 @@ func (d *Dispatcher) settle(ctx context.Context, n gateway.Notification, r resul
 	var err error
 	switch r.outcome {
 	case Delivered:
+		d.Log.InfoContext(ctx, "event delivered", r.attrs(n)...)
 		err = d.Outbox.Done(ctx, n)
 	case outcomeReleased:
 		err = d.Outbox.Release(ctx, n)

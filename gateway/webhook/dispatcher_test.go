@@ -43,8 +43,8 @@ func TestEventsAreDelivered(t *testing.T) {
 		if n := d.attempts(t, "idle", Timeout); n != 0 {
 			t.Errorf("a series that doesn't begin at zero: %v", n)
 		}
-		if d.log.String() != "" {
-			t.Errorf("log: %s", d.log)
+		if log := d.log.String(); strings.Count(log, "event delivered") != len(events) || strings.Count(log, "\n") != len(events) {
+			t.Errorf("log: %s", log)
 		}
 	})
 }
@@ -308,7 +308,7 @@ func TestStoreDown(t *testing.T) {
 	broken.down.Store(false)
 	within(t, "delivered", func() bool { return len(r.got()) == 1 })
 	within(t, "said so", func() bool { return strings.Contains(d.log.String(), "again") })
-	if log := d.log.String(); strings.Count(log, "\n") != 2 {
+	if log := d.log.String(); strings.Count(log, "from the store") != 2 {
 		t.Errorf("log: %s", log)
 	}
 }
@@ -328,6 +328,28 @@ func (b *brokenOutbox) Claim(ctx context.Context, apps []string, lease time.Dura
 	return b.Outbox.Claim(ctx, apps, lease)
 }
 
+// TestStoreHangsInAnAttempt: that is no failure of the receiver.
+func TestStoreHangsInAnAttempt(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t, "")
+	r := newReceiver(t, nil)
+	q.emit("app")
+	d := newDispatcher(t, hanging{q}, map[string]gateway.Webhook{"app": r.webhook()})
+	d.run(t)
+	within(t, "delivered", func() bool { return q.backlog("app") == 0 })
+	if n := d.attempts(t, "app", Timeout); n != 0 || len(r.got()) != 1 {
+		t.Errorf("%v attempts took too long, %d deliveries", n, len(r.got()))
+	}
+}
+
+// hanging is an outbox that doesn't say whether an endpoint is disabled.
+type hanging struct{ Outbox }
+
+func (hanging) Disabled(ctx context.Context, _, _ string) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
 // TestUnsettledDeliveryIsMadeAgain: the answer came, but couldn't be stored.
 func TestUnsettledDeliveryIsMadeAgain(t *testing.T) {
 	each(t, func(t *testing.T, q *queue) {
@@ -337,7 +359,7 @@ func TestUnsettledDeliveryIsMadeAgain(t *testing.T) {
 		stop := d.run(t)
 		within(t, "delivered", func() bool { return len(r.got()) == 1 })
 		stop()
-		if log := d.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "not stored") {
+		if log := d.log.String(); strings.Count(log, "\n") != 2 || !strings.Contains(log, "not stored") {
 			t.Errorf("log: %s", log)
 		}
 		newDispatcher(t, q, map[string]gateway.Webhook{"app": r.webhook()}).run(t)
@@ -359,12 +381,22 @@ func (unsettled) Done(context.Context, gateway.Notification) error { return cont
 func TestBacklog(t *testing.T) {
 	q := newQueue(t, "")
 	q.emitMany("app", 7)
-	d := newDispatcher(t, q, map[string]gateway.Webhook{"app": {}, "idle": {}})
-	d.Metrics.setBacklog(map[string]int{"removed": 3})
+	d := newDispatcher(t, q, map[string]gateway.Webhook{"app": {}, "idle": {}, "dead": {}})
+	q.emit("dead")
+	n, err := q.Claim(t.Context(), []string{"dead"}, time.Minute)
+	if err != nil || len(n) != 1 {
+		t.Fatal(n, err)
+	}
+	if err := q.Dead(t.Context(), n[0], "rejected", 1); err != nil {
+		t.Fatal(err)
+	}
+	d.Metrics.setBacklog(map[string]gateway.Backlog{"removed": {Waiting: 3}})
 	d.countBacklog(t.Context())
-	for app, want := range map[string]float64{"app": 7, "idle": 0, "removed": -1} {
-		if got := d.metric(t, "denwa_webhook_backlog", map[string]string{"app": app}); got != want {
-			t.Errorf("backlog of %s: %v, want %v", app, got, want)
+	for app, want := range map[string][2]float64{"app": {7, 0}, "idle": {0, 0}, "dead": {0, 1}, "removed": {-1, -1}} {
+		for i, outcome := range []string{"waiting", "given_up"} {
+			if got := d.metric(t, "denwa_webhook_backlog", map[string]string{"app": app, "outcome": outcome}); got != want[i] {
+				t.Errorf("backlog of %s, %s: %v, want %v", app, outcome, got, want[i])
+			}
 		}
 	}
 }

@@ -66,7 +66,7 @@ type queue struct {
 func newQueue(tb testing.TB, address string) *queue {
 	tb.Helper()
 	c := redisstore.DefaultConfig()
-	c.Addresses = []string{address}
+	c.Addresses, c.Timeout = []string{address}, 20*time.Second
 	if address == "" {
 		c.Type = redisstore.TypeEmbedded
 	}
@@ -143,7 +143,7 @@ func (q *queue) backlog(app string) int {
 	if err != nil {
 		q.tb.Fatal(err)
 	}
-	return n[app]
+	return n[app].Waiting
 }
 
 func (q *queue) dead(app string) []gateway.DeadLetter {
@@ -297,9 +297,9 @@ func (r *receiver) webhook() gateway.Webhook {
 // within waits for what must become true.
 func within(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			tb.Fatalf("not within 20 s: %s", what)
+			tb.Fatalf("not within a minute: %s", what)
 		}
 	}
 }

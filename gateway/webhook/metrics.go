@@ -2,6 +2,8 @@ package webhook
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+
+	"denwa/gateway"
 )
 
 // Metrics count attempts to deliver events, and what waits.
@@ -17,8 +19,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "denwa_webhook_attempts_total", Help: "Attempts to deliver an event, by outcome.",
 		}, []string{"app", "outcome"}),
 		backlog: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "denwa_webhook_backlog", Help: "Events that wait to be delivered. Every instance reports all of them: take the maximum.",
-		}, []string{"app"}),
+			Name: "denwa_webhook_backlog", Help: "Events that an app hasn't taken: they wait, or were given up. Every instance reports all of them: take the maximum.",
+		}, []string{"app", "outcome"}),
 	}
 	reg.MustRegister(m.attempts, m.backlog)
 	return m
@@ -39,9 +41,10 @@ func (m *Metrics) attempt(app string, o Outcome) {
 
 // setBacklog replaces what is known. An app that has no webhook any more has no
 // backlog either.
-func (m *Metrics) setBacklog(backlog map[string]int) {
+func (m *Metrics) setBacklog(backlog map[string]gateway.Backlog) {
 	m.backlog.Reset()
-	for app, n := range backlog {
-		m.backlog.WithLabelValues(app).Set(float64(n))
+	for app, b := range backlog {
+		m.backlog.WithLabelValues(app, "waiting").Set(float64(b.Waiting))
+		m.backlog.WithLabelValues(app, "given_up").Set(float64(b.GivenUp))
 	}
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"crypto/tls"
 	"time"
 
 	"denwa/gateway"
@@ -37,12 +38,13 @@ type result struct {
 	status     int           // of the answer; 0 without one
 	retryAfter time.Duration // as the receiver asked, not negative
 	endpoint   string
-	err        error // holds neither the address's path and query nor anything that was answered
+	tls        *tls.ConnectionState // nil: not encrypted
+	err        error                // holds neither the address's path and query nor anything that was answered
 }
 
-// attrs are what the log says of a failed attempt.
+// attrs are what the log says of an attempt.
 func (r result) attrs(n gateway.Notification) []any {
-	attrs := []any{"app", n.App, "event", n.ID, "type", n.Type, "attempt", n.Attempts + 1, "outcome", string(r.outcome)}
+	attrs := []any{"verification", string(n.Change.Record.ID), "app", n.App, "event", n.ID, "type", n.Type, "attempt", n.Attempts + 1, "outcome", string(r.outcome)}
 	if r.status != 0 {
 		attrs = append(attrs, "status", r.status)
 	}

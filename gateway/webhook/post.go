@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"go.opentelemetry.io/otel/propagation"
+
 	"denwa/gateway"
 )
 
@@ -72,6 +74,7 @@ func (c clients) post(ctx context.Context, to gateway.Webhook, id string, body [
 	r.Header.Set("Webhook-Id", id)
 	r.Header.Set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
 	r.Header.Set("Webhook-Signature", sign(keys, id, now, body))
+	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(r.Header))
 	answer, err := client.Do(r)
 	if err != nil {
 		return failure(err)
@@ -79,7 +82,9 @@ func (c clients) post(ctx context.Context, to gateway.Webhook, id string, body [
 	defer answer.Body.Close()
 	// What it says doesn't matter, and neither does how it ends.
 	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer)
-	return judge(answer, now)
+	said := judge(answer, now)
+	said.tls = answer.TLS
+	return said
 }
 
 // judge reads an answer's status.

@@ -2,6 +2,7 @@ package sipcall
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -100,7 +101,7 @@ func (h *handset) await(t *testing.T, n int) {
 	for range n {
 		select {
 		case <-h.got:
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("only %d packets", len(h.all()))
 		}
 	}
@@ -240,13 +241,51 @@ func TestPlayDialsExtension(t *testing.T) {
 	for i, p := range dialled {
 		n := i % 7 // of 5 frames, and 2 more ends
 		end, event := n >= 4, []byte{4, 10}[i/7]
+		// A loaded machine may skip time, by whole frames.
+		held := heldFor(p)
 		if p.Timestamp != dialled[i/7*7].Timestamp || p.Marker != (n == 0) || p.Payload[0] != event || (p.Payload[1]&endBit != 0) != end ||
-			int(p.Payload[2])<<8|int(p.Payload[3]) != min(n+1, 5)*frameSize {
+			held < min(n+1, 5)*frameSize || held%frameSize != 0 || n > 4 && held != heldFor(dialled[i-1]) {
 			t.Errorf("packet %d: %v, %x", i, p.Header, p.Payload)
 		}
 	}
 	if heardKeys := heardKeys(pointers(dialled)...); heardKeys != "4*" {
 		t.Errorf("a receiver hears %q", heardKeys)
+	}
+}
+
+// heldFor is how long a packet says that its key was held, in samples.
+func heldFor(p rtp.Packet) int { return int(binary.BigEndian.Uint16(p.Payload[2:])) }
+
+// A key is one press also when sending lags while it is down, however long.
+func TestSendKeyLags(t *testing.T) {
+	t.Parallel()
+	for lag, longest := range map[time.Duration]int{
+		0:                5 * frameSize,
+		10 * frameTime:   15 * frameSize,
+		20 * time.Second: 65535,
+	} {
+		m := openMedia(t)
+		h := answerWith(t, m, muLaw, eventType)
+		out, due := m.newSender(), time.Now()
+		for held := frameTime; held <= keyDown; held += frameTime {
+			if held == 3*frameTime {
+				out.catchUp(due, due.Add(lag))
+			}
+			out.send(frame{key: '7', held: held, last: held == keyDown})
+		}
+		h.await(t, 7)
+		packets := h.all()
+		for i, p := range packets {
+			if p.Timestamp != packets[0].Timestamp || i > 0 && heldFor(p) < heldFor(packets[i-1]) {
+				t.Errorf("lag %v, packet %d: %v, %x", lag, i, p.Header, p.Payload)
+			}
+		}
+		if n := heldFor(packets[6]); n != longest {
+			t.Errorf("lag %v: held for %d samples, want %d", lag, n, longest)
+		}
+		if heardKeys := heardKeys(pointers(packets)...); heardKeys != "7" {
+			t.Errorf("lag %v: a receiver hears %q", lag, heardKeys)
+		}
 	}
 }
 
@@ -257,7 +296,7 @@ func TestPlayHolds(t *testing.T) {
 	m := openMedia(t)
 	h := answerWith(t, m, muLaw, eventType)
 	c := newTestCall(t)
-	c.MediaTimeout = 300 * time.Millisecond // the handset only sends before hold
+	c.MediaTimeout = 2 * time.Second // and the handset sends nothing
 	ctx, cancel := context.WithCancelCause(t.Context())
 	played := make(chan error, 1)
 	go func() { played <- m.Play(ctx, c.Call) }()
@@ -271,7 +310,7 @@ func TestPlayHolds(t *testing.T) {
 	reoffer("sendonly")
 	time.Sleep(5 * frameTime) // for what is under way
 	held := len(h.all())
-	time.Sleep(time.Second)
+	time.Sleep(c.MediaTimeout + 500*time.Millisecond)
 	if n := len(h.all()); n != held {
 		t.Errorf("%d packets came on hold", n-held)
 	}
@@ -298,35 +337,36 @@ func pointers(packets []rtp.Packet) []*rtp.Packet {
 
 func TestPlayEnds(t *testing.T) {
 	errStop, errStore := errors.New("stopped"), errors.New("no store")
-	key := func(m *Media) {
-		time.Sleep(leadIn + 5*frameTime)
-		m.Press('#')
-	}
+	const lost = 3 * time.Second
 	for what, c := range map[string]struct {
-		timeout  time.Duration
-		do       func(m *Media, end context.CancelCauseFunc)
+		timeout time.Duration
+		// pressed is whether # is pressed, and the call ends while the gateway judges.
+		pressed  bool
 		verdict  ivr.Verdict
 		press    error
+		end      error // nil for no end but that of media
 		want     error
 		outcomes []ivr.Outcome
 	}{
-		"stopped":                {do: func(_ *Media, end context.CancelCauseFunc) { end(errStop) }, want: errStop},
-		"no media":               {timeout: 200 * time.Millisecond, do: func(*Media, context.CancelCauseFunc) {}, want: ErrNoMedia},
-		"the gateway is away":    {do: func(m *Media, _ context.CancelCauseFunc) { key(m) }, press: errStore, want: errStore},
-		"pressed and hung up":    {do: func(m *Media, end context.CancelCauseFunc) { key(m); time.Sleep(10 * time.Millisecond); end(ErrHungUp) }, verdict: ivr.Approved, want: ErrHungUp, outcomes: []ivr.Outcome{ivr.OutcomeConfirmed}},
-		"pressed and stopped":    {do: func(m *Media, end context.CancelCauseFunc) { key(m); time.Sleep(10 * time.Millisecond); end(errStop) }, verdict: ivr.Denied, want: errStop, outcomes: []ivr.Outcome{ivr.OutcomeDenied}},
-		"pressed and no media":   {timeout: leadIn + 200*time.Millisecond, do: func(m *Media, _ context.CancelCauseFunc) { key(m) }, verdict: ivr.Approved, want: ErrNoMedia, outcomes: []ivr.Outcome{ivr.OutcomeConfirmed}},
-		"wrong key and hung up":  {do: func(m *Media, end context.CancelCauseFunc) { key(m); time.Sleep(10 * time.Millisecond); end(ErrHungUp) }, verdict: ivr.Wrong, want: ErrHungUp, outcomes: []ivr.Outcome{ivr.OutcomeHungUp}},
-		"hung up before the end": {do: func(_ *Media, end context.CancelCauseFunc) { end(ErrHungUp) }, want: ErrHungUp, outcomes: []ivr.Outcome{ivr.OutcomeHungUp}},
+		"stopped":                {end: errStop, want: errStop},
+		"no media":               {timeout: 200 * time.Millisecond, want: ErrNoMedia},
+		"the gateway is away":    {pressed: true, press: errStore, want: errStore},
+		"pressed and hung up":    {pressed: true, verdict: ivr.Approved, end: ErrHungUp, want: ErrHungUp, outcomes: []ivr.Outcome{ivr.OutcomeConfirmed}},
+		"pressed and stopped":    {pressed: true, verdict: ivr.Denied, end: errStop, want: errStop, outcomes: []ivr.Outcome{ivr.OutcomeDenied}},
+		"pressed and no media":   {pressed: true, verdict: ivr.Approved, timeout: lost, want: ErrNoMedia, outcomes: []ivr.Outcome{ivr.OutcomeConfirmed}},
+		"wrong key and hung up":  {pressed: true, verdict: ivr.Wrong, end: ErrHungUp, want: ErrHungUp, outcomes: []ivr.Outcome{ivr.OutcomeHungUp}},
+		"hung up before the end": {end: ErrHungUp, want: ErrHungUp, outcomes: []ivr.Outcome{ivr.OutcomeHungUp}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			m := openMedia(t)
-			answerWith(t, m, muLaw, eventType)
+			h := answerWith(t, m, muLaw, eventType)
 			call := newTestCall(t)
 			call.MediaTimeout = c.timeout
+			asked := make(chan struct{})
 			call.Press = func(ctx context.Context, _ string) (ivr.Verdict, error) {
-				time.Sleep(300 * time.Millisecond) // the gateway takes its time
+				close(asked)
+				time.Sleep(c.timeout + 300*time.Millisecond) // the gateway takes its time
 				if ctx.Err() != nil {
 					t.Error("the question is canceled with the call")
 				}
@@ -336,7 +376,14 @@ func TestPlayEnds(t *testing.T) {
 			defer end(nil)
 			played := make(chan error, 1)
 			go func() { played <- m.Play(ctx, call.Call) }()
-			c.do(m, end)
+			if c.pressed {
+				h.await(t, int(leadIn/frameTime)+5) // the greeting begins
+				m.Press('#')
+				<-asked
+			}
+			if c.end != nil {
+				end(c.end)
+			}
 			if err := <-played; !errors.Is(err, c.want) {
 				t.Errorf("Play returned %v, want %v", err, c.want)
 			}
@@ -356,10 +403,10 @@ func TestPlayLosesMedia(t *testing.T) {
 	m := openMedia(t)
 	h := answerWith(t, m, muLaw, eventType)
 	c := newTestCall(t)
-	c.MediaTimeout = time.Second
+	c.MediaTimeout = 2 * time.Second
 	played := make(chan error, 1)
 	go func() { played <- m.Play(t.Context(), c.Call) }()
-	for i := range 75 { // one and a half seconds
+	for i := range 125 { // two and a half seconds
 		h.send(t, &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: uint16(i)}, Payload: make([]byte, frameSize)})
 		time.Sleep(frameTime)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -140,6 +141,8 @@ type sender struct {
 	buffer []byte
 	// clock is the RTP time of the next frame. It goes on while nothing is sent.
 	clock uint32
+	// pressed is the RTP time at which the last key went down.
+	pressed uint32
 	// quiet is whether the last frame wasn't sent: the next one begins a burst.
 	quiet bool
 }
@@ -194,15 +197,18 @@ func (s *sender) send(f frame) {
 }
 
 // sendKey sends a packet of a key, and its last one three times (RFC 4733,
-// section 2.5.1.4). All carry the time at which it was pressed.
+// section 2.5.1.4). All carry the time at which it was pressed, also when sending
+// lags meanwhile: another time would be another press.
 func (s *sender) sendKey(f frame, p *peer) {
 	if p.event == 0 { // not any more
 		return
 	}
-	held := uint16(f.held / frameTime * frameSize) //nolint:gosec // at most keyDown
-	s.header.PayloadType = p.event
-	s.header.Marker = f.held == frameTime
-	s.header.Timestamp = s.clock + frameSize - uint32(held)
+	first := f.held == frameTime
+	if first {
+		s.pressed = s.clock
+	}
+	held := uint16(min(s.clock+frameSize-s.pressed, math.MaxUint16)) //nolint:gosec // see min
+	s.header.PayloadType, s.header.Marker, s.header.Timestamp = p.event, first, s.pressed
 	copies := 1
 	if f.last {
 		copies = 3

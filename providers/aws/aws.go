@@ -24,12 +24,13 @@ import (
 
 // Provider is one account and region.
 type Provider struct {
-	cfg     Config
-	receive providers.Receiver
-	log     *slog.Logger
-	http    *http.Client
-	topic   topic
-	now     func() time.Time
+	cfg          Config
+	receive      providers.Receiver
+	log          *slog.Logger
+	http         *http.Client
+	certificates *providers.Certificates
+	topic        topic
+	now          func() time.Time
 
 	mu     sync.Mutex
 	client *pinpointsmsvoicev2.Client // nil while there is no region
@@ -43,6 +44,7 @@ var (
 	_ providers.Caller    = (*Provider)(nil)
 	_ providers.Selective = (*Provider)(nil)
 	_ providers.Callbacks = (*Provider)(nil)
+	_ providers.Certified = (*Provider)(nil)
 )
 
 // loadTimeout bounds reading the SDK's configuration, which asks an instance's
@@ -59,8 +61,9 @@ func New(cfg Config, receive providers.Receiver, log *slog.Logger) (*Provider, e
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("aws provider %q: %w", cfg.Name, errors.Join(problems...))
 	}
+	certificates := &providers.Certificates{}
 	p := &Provider{
-		cfg: cfg, receive: receive, log: log.With("provider", cfg.Name), http: newHTTPClient(), now: time.Now,
+		cfg: cfg, receive: receive, log: log.With("provider", cfg.Name), http: newHTTPClient(certificates), certificates: certificates, now: time.Now,
 		refusals: rate.Sometimes{Interval: time.Minute},
 	}
 	p.topic = newTopic(cfg.TopicARN, p.http)
@@ -77,6 +80,9 @@ func New(cfg Config, receive providers.Receiver, log *slog.Logger) (*Provider, e
 
 // Name is the operator's name for the account.
 func (p *Provider) Name() string { return p.cfg.Name }
+
+// Certificates are those of the connections to AWS.
+func (p *Provider) Certificates() *providers.Certificates { return p.certificates }
 
 // Serves reports whether the account is set up for ch.
 func (p *Provider) Serves(ch providers.Channel) bool { return p.cfg.Serves(ch) }

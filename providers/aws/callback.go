@@ -86,7 +86,7 @@ func (p *Provider) event(w http.ResponseWriter, r *http.Request, message []byte)
 		p.refusals.Do(func() { p.log.WarnContext(ctx, "unknown event from aws", "event", eventName(event.Type)) })
 	}
 	if status != providers.Accepted && delivery != "" {
-		receipt := providers.Receipt{Delivery: delivery, Status: status, Code: eventCode(event.Type, status)}
+		receipt := providers.Receipt{Delivery: delivery, Status: status, Code: eventCode(event.Type, status), Kind: eventKind(event.Type)}
 		if err := p.receive(ctx, p.cfg.Name, receipt); err != nil {
 			p.log.WarnContext(ctx, "receipt not taken, sns will repeat it", "error", err)
 			refuse(w, http.StatusServiceUnavailable)

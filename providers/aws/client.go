@@ -3,6 +3,7 @@ package aws
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +32,7 @@ const (
 // newHTTPClient returns a client that keeps connections and follows no
 // redirect. It speaks HTTP/1.1 only: there a connection that went silent costs
 // the one request on it, where on HTTP/2 it would hold up all of them.
-func newHTTPClient() *http.Client {
+func newHTTPClient(seen *providers.Certificates) *http.Client {
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -39,6 +40,7 @@ func newHTTPClient() *http.Client {
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			DialContext:            dialer.DialContext,
+			TLSClientConfig:        seen.Watch(&tls.Config{MinVersion: tls.VersionTLS12}),
 			TLSHandshakeTimeout:    5 * time.Second,
 			MaxConnsPerHost:        100,
 			MaxIdleConnsPerHost:    100,

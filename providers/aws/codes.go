@@ -184,3 +184,16 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	}
 	return min(max(wait, 0), maxRetryAfter)
 }
+
+// eventKind is why the phone didn't get it, where an event says that others
+// couldn't do better.
+func eventKind(event string) providers.Kind {
+	switch types.EventType(event) {
+	case types.EventTypeTextInvalid:
+		return providers.Invalid
+	case types.EventTypeTextProtectBlocked: // by the account's own rules
+		return providers.Rejected
+	default:
+		return ""
+	}
+}

@@ -25,9 +25,9 @@ const (
 const deliveryKey = "delivery"
 
 var (
-	errListens   = &providers.Error{Kind: providers.Unavailable, Err: errors.New("aws reads codes and messages out, and listens to no keys")}
-	errExtension = &providers.Error{Kind: providers.Unavailable, Err: errors.New("aws dials no extension")}
-	errLong      = &providers.Error{Kind: providers.Unavailable, Err: errors.New("the message is longer than aws reads out")}
+	errListens   = &providers.Error{Kind: providers.Unavailable, Unfit: true, Err: errors.New("aws reads codes and messages out, and listens to no keys")}
+	errExtension = &providers.Error{Kind: providers.Unavailable, Unfit: true, Err: errors.New("aws dials no extension")}
+	errLong      = &providers.Error{Kind: providers.Unavailable, Unfit: true, Err: errors.New("the message is longer than aws reads out")}
 )
 
 // SendMessage makes one SendTextMessage request.

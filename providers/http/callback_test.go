@@ -68,6 +68,45 @@ func TestReceiptsOfSeveralMessages(t *testing.T) {
 	}
 }
 
+// TestWhyItDidNotArrive: rules tell for which numbers and messages others needn't
+// be asked, of a message that didn't arrive.
+func TestWhyItDidNotArrive(t *testing.T) {
+	b, ids := &book{}, newShelf()
+	for _, id := range []string{"1", "2", "3", "4", "5", "6"} {
+		ids.known["m-"+id] = "vf_" + id + ".1"
+	}
+	p := newProvider(t, example(t, "json", ""), ids, b.receive, slog.New(slog.DiscardHandler))
+	report := `{"results":[
+		{"id":"m-1","status":"unconnected","reason":"UNKNOWN_NUMBER"},
+		{"id":"m-2","status":"error","reason":"FRAUD_9"},
+		{"id":"m-3","status":"expired","reason":"NOT_UNKNOWN_NUMBER"},
+		{"id":"m-4","status":"unconnected","reason":null},
+		{"id":"m-5","status":"received","reason":"UNKNOWN_NUMBER"},
+		{"id":"m-6","status":"sent","reason":"SPAM"}]}`
+	if got := post(p, signedReport(report, testNow)); got.Code != http.StatusNoContent {
+		t.Errorf("answered with %d", got.Code)
+	}
+	form := newProvider(t, example(t, "form", ""), nil, b.receive, slog.New(slog.DiscardHandler))
+	for _, query := range []string{"custom_id=vf_7.1&result=2&reason=102&key=", "custom_id=vf_8.1&result=2&reason=103&key="} {
+		if got := post(form, httptest.NewRequest(http.MethodGet, "/receipts?"+query+testKey, nil)); got.Code != http.StatusOK {
+			t.Errorf("answered with %d", got.Code)
+		}
+	}
+	want := []providers.Receipt{
+		{Delivery: "vf_1.1", Status: providers.Undelivered, Code: "UNKNOWN_NUMBER", Kind: providers.Invalid},
+		{Delivery: "vf_2.1", Status: providers.Failed, Code: "FRAUD_9", Kind: providers.Rejected},
+		{Delivery: "vf_3.1", Status: providers.Expired, Code: "NOT_UNKNOWN_NUMBER"},
+		{Delivery: "vf_4.1", Status: providers.Undelivered},
+		{Delivery: "vf_5.1", Status: providers.Delivered, Code: "UNKNOWN_NUMBER"},
+		{Delivery: "vf_6.1", Status: providers.Sent, Code: "SPAM"},
+		{Delivery: "vf_7.1", Status: providers.Undelivered, Code: "102", Kind: providers.Invalid},
+		{Delivery: "vf_8.1", Status: providers.Undelivered, Code: "103"},
+	}
+	if diff := cmp.Diff(want, b.got); diff != "" {
+		t.Errorf("receipts (-want +got):\n%s", diff)
+	}
+}
+
 func TestReports(t *testing.T) {
 	for name, tc := range map[string]struct {
 		body   string

@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,7 @@ const maxReply = 64 << 10
 // newClient returns a client that keeps connections and follows no redirect. It
 // speaks HTTP/1.1 only: there a connection that went silent costs the one
 // request on it, where on HTTP/2 it would hold up all of them.
-func newClient() *http.Client {
+func newClient(seen *providers.Certificates) *http.Client {
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -29,6 +30,7 @@ func newClient() *http.Client {
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			DialContext:            dialer.DialContext,
+			TLSClientConfig:        seen.Watch(&tls.Config{MinVersion: tls.VersionTLS12}),
 			TLSHandshakeTimeout:    5 * time.Second,
 			MaxConnsPerHost:        100,
 			MaxIdleConnsPerHost:    100,

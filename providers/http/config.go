@@ -155,6 +155,11 @@ func (c Config) validateRequest(report func(field, problem string)) {
 		case err != nil:
 			report("headers."+name, err.Error())
 		}
+		for _, secret := range c.Secrets {
+			if strings.Contains(c.Headers[name], "{secret:"+secret.Name+"}") && !valueForm.MatchString(secret.Value) {
+				report("headers."+name, fmt.Sprintf("holds the secret %q, which isn't one line of ASCII", secret.Name))
+			}
+		}
 	}
 	switch {
 	case (c.Body == "") == (len(c.Form) == 0):

@@ -33,15 +33,16 @@ type IDStore interface {
 
 // Provider is one account at one aggregator.
 type Provider struct {
-	cfg     Config
-	request request
-	judge   judge
-	reports reports
-	ids     IDStore
-	receive providers.Receiver
-	log     *slog.Logger
-	http    *http.Client
-	now     func() time.Time
+	cfg          Config
+	request      request
+	judge        judge
+	reports      reports
+	ids          IDStore
+	receive      providers.Receiver
+	log          *slog.Logger
+	http         *http.Client
+	certificates *providers.Certificates
+	now          func() time.Time
 
 	// refusals and unknowns keep a flood of reports from becoming a flood of log lines.
 	refusals, unknowns rate.Sometimes
@@ -50,6 +51,7 @@ type Provider struct {
 var (
 	_ providers.Messenger = (*Provider)(nil)
 	_ providers.Callbacks = (*Provider)(nil)
+	_ providers.Certified = (*Provider)(nil)
 )
 
 // New returns a provider for the account in cfg. It makes no request.
@@ -63,8 +65,9 @@ func New(cfg Config, publicURL string, ids IDStore, receive providers.Receiver, 
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("http provider %q: %w", cfg.Name, errors.Join(problems...))
 	}
+	certificates := &providers.Certificates{}
 	p := &Provider{
-		cfg: cfg, ids: ids, receive: receive, log: log.With("provider", cfg.Name), http: newClient(), now: time.Now,
+		cfg: cfg, ids: ids, receive: receive, log: log.With("provider", cfg.Name), http: newClient(certificates), certificates: certificates, now: time.Now,
 		refusals: rate.Sometimes{Interval: time.Minute}, unknowns: rate.Sometimes{Interval: time.Minute},
 	}
 	var err error
@@ -102,6 +105,9 @@ func (c ReceiptConfig) callback(publicURL, name string) string {
 
 // Name is the operator's name for the account.
 func (p *Provider) Name() string { return p.cfg.Name }
+
+// Certificates are those of the connections to the aggregator.
+func (p *Provider) Certificates() *providers.Certificates { return p.certificates }
 
 // Close closes idle connections. There is no other background work.
 func (p *Provider) Close() error {

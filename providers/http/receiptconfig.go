@@ -33,6 +33,9 @@ type ReceiptConfig struct {
 	Statuses map[string]string `yaml:"statuses"`
 	// ErrorCode is the field with the aggregator's error code.
 	ErrorCode string `yaml:"error_code"`
+	// Rules in order, for messages that are undelivered, failed or expired; the first that fits says why. Without one, others
+	// may do better, and the route goes on.
+	Rules []ReceiptRule `yaml:"rules"`
 	// Answer is the body of the answer, where the aggregator wants one; it is answered with 204 otherwise.
 	Answer string `yaml:"answer"`
 	// Secret is what the aggregator shows with each report, by secret_header or secret_parameter.
@@ -45,6 +48,28 @@ type ReceiptConfig struct {
 	// Signature that the aggregator makes of each report, in place of a secret that it shows.
 	Signature SignatureConfig `yaml:"signature"`
 }
+
+// ReceiptRule says why some messages didn't reach the phone.
+type ReceiptRule struct {
+	// Field whose value decides.
+	Field string `yaml:"field"`
+	// Match is a regular expression that the field's whole value fits.
+	Match string `yaml:"match"`
+	// Means is invalid, this number can't be reached by anybody: only a call may follow; rejected, nobody should send this
+	// message: nothing follows; or unavailable, another provider may do better.
+	Means Reason `yaml:"means"`
+}
+
+// Reason is why a message that was accepted didn't reach the phone: the
+// [providers.Kind] of its receipt.
+type Reason string
+
+// The reasons.
+const (
+	ReasonInvalid     Reason = "invalid"
+	ReasonRejected    Reason = "rejected"
+	ReasonUnavailable Reason = "unavailable"
+)
 
 // SignatureConfig is an HMAC-SHA256 that proves who sent a report.
 type SignatureConfig struct {
@@ -94,7 +119,7 @@ var parameterForm = regexp.MustCompile(`^[0-9A-Za-z_.-]{1,64}$`)
 
 func (c ReceiptConfig) validate(report func(field, problem string)) {
 	if c.Format == "" {
-		if c.Delivery != "" || c.MessageID != "" || c.Status != "" || c.Secret != "" || c.Signature.Header != "" {
+		if c.Delivery != "" || c.MessageID != "" || c.Status != "" || len(c.Rules) > 0 || c.Secret != "" || c.Signature.Header != "" {
 			report("receipts.format", "must be json, form or query")
 		}
 		return
@@ -122,6 +147,9 @@ func (c ReceiptConfig) validate(report func(field, problem string)) {
 		}
 	}
 	c.validateStatuses(report)
+	for i, r := range c.Rules {
+		r.validate(c.Format, func(field, problem string) { report(fmt.Sprintf("receipts.rules[%d].%s", i, field), problem) })
+	}
 	c.validateSecret(report)
 }
 
@@ -133,6 +161,21 @@ func (c ReceiptConfig) validateStatuses(report func(field, problem string)) {
 		if !slices.Contains(providers.MessageStatuses(), providers.Status(c.Statuses[theirs])) {
 			report("receipts.statuses."+theirs, "must be accepted, sent, delivered, undelivered, failed or expired")
 		}
+	}
+}
+
+func (r ReceiptRule) validate(format Format, report func(field, problem string)) {
+	if _, err := parsePointer(r.Field); format == JSON && err != nil {
+		report("field", err.Error())
+	}
+	if r.Field == "" {
+		report("field", "must be set")
+	}
+	if _, err := regexp.Compile(r.Match); err != nil || r.Match == "" {
+		report("match", "must be a regular expression")
+	}
+	if r.Means != ReasonInvalid && r.Means != ReasonRejected && r.Means != ReasonUnavailable {
+		report("means", "must be invalid, rejected or unavailable")
 	}
 }
 

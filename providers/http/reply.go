@@ -120,7 +120,7 @@ func newJudge(c ReplyConfig) (judge, error) {
 			if next.field, err = parseSelector(r.Field); err != nil {
 				return judge{}, err
 			}
-			if next.match, err = regexp.Compile(`\A(?:` + r.Match + `)\z`); err != nil {
+			if next.match, err = wholly(r.Match); err != nil {
 				return judge{}, err
 			}
 		}
@@ -136,6 +136,9 @@ type reply struct {
 	header http.Header
 	body   body
 }
+
+// wholly is a pattern that a whole value fits.
+func wholly(pattern string) (*regexp.Regexp, error) { return regexp.Compile(`\A(?:` + pattern + `)\z`) }
 
 var (
 	errNonsense = errors.New("the aggregator answered with success, but not with what a success looks like")

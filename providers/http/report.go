@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"time"
 
@@ -19,13 +20,24 @@ var errReport = errors.New("the report is not what receipts says")
 
 // reports understands what the aggregator reports.
 type reports struct {
-	cfg   ReceiptConfig
-	items []string // of the list, as a JSON pointer
+	cfg     ReceiptConfig
+	items   []string // of the list, as a JSON pointer
+	matches []*regexp.Regexp
 }
 
-func newReports(c ReceiptConfig) (reports, error) {
-	items, err := parsePointer(c.Items)
-	return reports{c, items}, err
+func newReports(c ReceiptConfig) (r reports, err error) {
+	r.cfg = c
+	if r.items, err = parsePointer(c.Items); err != nil {
+		return reports{}, err
+	}
+	for _, rule := range c.Rules {
+		match, err := wholly(rule.Match)
+		if err != nil {
+			return reports{}, err
+		}
+		r.matches = append(r.matches, match)
+	}
+	return r, nil
 }
 
 // report is what became of one message.
@@ -35,6 +47,7 @@ type report struct {
 	// status is the aggregator's word.
 	status string
 	code   string
+	kind   providers.Kind // if it didn't reach the phone
 }
 
 // parse reads an authentic report.
@@ -50,7 +63,7 @@ func (r reports) parse(query string, body []byte) ([]report, error) {
 		if !named || !ok || !idForm.MatchString(name) {
 			return nil, errReport
 		}
-		one := report{name: name, status: status}
+		one := report{name: name, status: status, kind: r.kind(f)}
 		if r.cfg.ErrorCode != "" {
 			code, _ := f.field(r.cfg.ErrorCode)
 			one.code = errorCode(code)
@@ -58,6 +71,16 @@ func (r reports) parse(query string, body []byte) ([]report, error) {
 		parsed = append(parsed, one)
 	}
 	return parsed, nil
+}
+
+// kind is what the first rule that fits says, or "".
+func (r reports) kind(f fields) providers.Kind {
+	for i, rule := range r.cfg.Rules {
+		if value, ok := f.field(rule.Field); ok && r.matches[i].MatchString(value) {
+			return providers.Kind(rule.Means)
+		}
+	}
+	return ""
 }
 
 // split returns the fields of each message's report.
@@ -137,6 +160,9 @@ func (p *Provider) apply(ctx context.Context, all []report) error {
 			continue // no message of ours
 		}
 		receipt := providers.Receipt{Delivery: deliveries[i], Status: providers.Status(one.status), Code: one.code}
+		if receipt.Status.Lost() {
+			receipt.Kind = one.kind
+		}
 		if err := p.receive(ctx, p.cfg.Name, receipt); err != nil {
 			return err
 		}

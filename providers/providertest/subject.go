@@ -20,7 +20,7 @@ import (
 const (
 	// prompt is how soon a provider must be back once it has no reason to
 	// stay. It is long, because the machine may be busy.
-	prompt = 5 * time.Second
+	prompt = 10 * time.Second
 	// validFor is the life of the messages.
 	validFor = 10 * time.Minute
 )

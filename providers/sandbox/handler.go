@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,7 @@ var e164Form = regexp.MustCompile(`^[1-9][0-9]{6,14}$`)
 // Handler serves the phones on a page, /sandbox/, and as JSON, under the whole
 // path:
 //
+//	GET    /sandbox/api/carriers                  {"carriers":["a"],"others":false}: the carriers to these phones, and are there others?
 //	GET    /sandbox/api/phones/{e164}/messages    [{"id","delivery","text","at","status"}], oldest first
 //	GET    /sandbox/api/phones/{e164}/calls       [{"id","delivery","extension","status","said","listening","at"}], oldest first
 //	GET    /sandbox/api/phones/{e164}/behaviour   what happens next
@@ -59,6 +61,7 @@ func (p *Phones) Handler() http.Handler {
 			writeProblem(w, http.StatusMethodNotAllowed, "invalid_request", "", "this path takes "+strings.Join(allowed, " and ")+" only")
 		})
 	}
+	handle("/sandbox/api/carriers", methods{http.MethodGet: p.getCarriers})
 	handle("/sandbox/api/phones/{e164}", methods{http.MethodDelete: withNumber(p.deletePhone)})
 	handle("/sandbox/api/phones/{e164}/messages", methods{http.MethodGet: withNumber(p.getMessages)})
 	handle("/sandbox/api/phones/{e164}/calls", methods{http.MethodGet: withNumber(p.getCalls)})
@@ -87,6 +90,16 @@ func withNumber(do func(w http.ResponseWriter, r *http.Request, number string)) 
 		}
 		do(w, r, "+"+digits)
 	}
+}
+
+func (p *Phones) getCarriers(w http.ResponseWriter, _ *http.Request) {
+	p.mu.Lock()
+	reply := struct {
+		Carriers []string `json:"carriers"`
+		Others   bool     `json:"others"`
+	}{slices.Clone(p.carriers), p.others}
+	p.mu.Unlock()
+	writeJSON(w, http.StatusOK, "application/json; charset=utf-8", reply)
 }
 
 func (p *Phones) getMessages(w http.ResponseWriter, _ *http.Request, number string) {

@@ -25,6 +25,19 @@ func request(p *Phones, method, path, body string) *httptest.ResponseRecorder {
 	return answer
 }
 
+// Whoever is about to send many messages can find out where they go.
+func TestCarriers(t *testing.T) {
+	phones := NewPhones()
+	open(t, phones, "a", discard)
+	open(t, phones, "b", discard)
+	for _, want := range []string{`{"carriers":["a","b"],"others":false}`, `{"carriers":["a","b"],"others":true}`} {
+		if answer := request(phones, http.MethodGet, "/sandbox/api/carriers", ""); answer.Code != http.StatusOK || answer.Body.String() != want+"\n" {
+			t.Errorf("%d %s, want %s", answer.Code, answer.Body, want)
+		}
+		phones.BesideOthers()
+	}
+}
+
 func TestMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		phones := NewPhones()

@@ -125,7 +125,7 @@ func TestBehavioursAtAClick(t *testing.T) {
 	choose := func(name, value string, want Behaviour) {
 		t.Helper()
 		tab.Click(first + `[data-name="` + name + `"][value="` + value + `"]`)
-		for end := time.Now().Add(20 * time.Second); phones.behaviour(number) != want; time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); phones.behaviour(number) != want; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("after a click on %s %s it behaves as %+v, want %+v", name, value, phones.behaviour(number), want)
 			}
@@ -163,24 +163,14 @@ func TestStreamBreaksAndComesBack(t *testing.T) {
 	tab.Wait("the notice is gone", `document.querySelector("#lost").hidden`)
 }
 
-// TestPageInEveryView looks at the page as people see it, and has axe-core look.
+// TestPageInEveryView looks at the page as people see it.
 func TestPageInEveryView(t *testing.T) {
-	for _, v := range []struct {
-		name string
-		browsertest.View
-	}{
-		{"ja-light-desktop", browsertest.View{}},
-		{"ja-dark-phone", browsertest.View{Width: 360, Height: 780, Dark: true}},
-		{"en-dark-desktop", browsertest.View{Dark: true, Language: "en"}},
-		{"en-light-phone", browsertest.View{Width: 320, Height: 640, Language: "en"}},
+	for locale, body := range map[string]string{
+		"ja": "【例のポータル】認証コード：493027\nこのコードを他の人に教えないでください。",
+		"en": "493027 is your Example code. Don't share it with anyone.",
 	} {
-		t.Run(v.name, func(t *testing.T) {
-			tab, p, _, _ := screenOf(t, v.View)
-			locale := "ja"
-			body := "【例のポータル】認証コード：493027\nこのコードを他の人に教えないでください。"
-			if v.Language == "en" {
-				locale, body = "en", "493027 is your Example code. Don't share it with anyone."
-			}
+		t.Run(locale, func(t *testing.T) {
+			tab, p, _, _ := screenOf(t, browsertest.View{Width: 1080, Height: 760, Language: locale})
 			for _, to := range []string{number, "+818011112222", "+12025550123"} {
 				if _, err := p.SendMessage(t.Context(), text(to, body)); err != nil {
 					t.Fatal(err)
@@ -197,9 +187,9 @@ func TestPageInEveryView(t *testing.T) {
 			tab.Click(first + ".answer")
 			tab.Click(first + `.keypad [value="1"]`)
 			tab.Wait("three phones, and what is on them", `document.querySelectorAll(".history li[data-status=delivered]").length === 3 && document.querySelector("[data-state=ringing]")`)
-			tab.Narrow()
-			tab.Axe(axe)
-			tab.Shot("sandbox-" + v.name)
+			tab.Look("sandbox-"+locale, axe)
+			tab.Evaluate(`window.scrollTo(0, 0)`)
+			tab.Shot("readme-sandbox-"+locale, false)
 		})
 	}
 }

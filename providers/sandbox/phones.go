@@ -28,8 +28,12 @@ type Phones struct {
 	used    *list.List               // the phone used last is in front
 	ids     map[string]*message
 	callIDs map[string]*call
-	last    int // id given
-	version int // counts changes
+	// carriers are the names of the sandbox carriers to these phones; others, whether
+	// there are carriers to real phones too.
+	carriers []string
+	others   bool
+	last     int // id given
+	version  int // counts changes
 	// changed is closed by the next change; nil while nobody waits for one.
 	changed chan struct{}
 	// over is closed by Close.
@@ -69,6 +73,21 @@ func NewPhones() *Phones {
 func (p *Phones) Close() error {
 	close(p.over)
 	return nil
+}
+
+// BesideOthers notes that the gateway has carriers to real phones as well, for whoever
+// asks before sending many messages.
+func (p *Phones) BesideOthers() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.others = true
+}
+
+// join adds a sandbox carrier.
+func (p *Phones) join(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.carriers = append(p.carriers, name)
 }
 
 // use returns the phone with number, which becomes the one used last.

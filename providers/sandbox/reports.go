@@ -12,7 +12,11 @@ import (
 
 const (
 	// workers is how many receipts are handed over at once.
-	workers = 4
+	workers = 16
+	// maxPrompt is how many messages whose receipts are due at once may wait for them.
+	// More of them wait to be taken, so that a gateway under load isn't given
+	// messages faster than it takes receipts.
+	maxPrompt = 256
 	// maxReports is how many deliveries may wait for their receipts.
 	maxReports = 10_000
 	// receiveTimeout bounds one try of handing over a receipt.
@@ -33,6 +37,7 @@ type report struct {
 	tries    int
 	open     bool // more comes by tell
 	busy     bool // waits or is under way
+	prompt   bool // takes room among maxPrompt
 }
 
 // reports hands receipts over when they are due, those of one delivery in order.
@@ -48,13 +53,18 @@ type reports struct {
 	closed  bool
 	wake    chan struct{}
 
+	room    chan struct{} // full while maxPrompt are reported
+	over    <-chan struct{}
 	stop    context.CancelFunc
 	workers sync.WaitGroup
 }
 
 func startReports(receive func(context.Context, providers.Receipt) error, reported func(string, providers.Status), log *slog.Logger) *reports {
 	ctx, stop := context.WithCancel(context.Background())
-	q := &reports{receive: receive, reported: reported, log: log, wake: make(chan struct{}, 1), stop: stop}
+	q := &reports{
+		receive: receive, reported: reported, log: log, wake: make(chan struct{}, 1),
+		room: make(chan struct{}, maxPrompt), over: ctx.Done(), stop: stop,
+	}
 	for range workers {
 		q.workers.Go(func() {
 			for r, s := q.next(ctx); r != nil; r, s = q.next(ctx) {
@@ -72,6 +82,18 @@ func (q *reports) close() {
 	q.mu.Unlock()
 	q.stop()
 	q.workers.Wait()
+}
+
+// await waits for room for a message whose receipts are due at once.
+func (q *reports) await(ctx context.Context) error {
+	select {
+	case q.room <- struct{}{}:
+		return nil
+	case <-q.over:
+		return &providers.Error{Kind: providers.Unavailable, Err: errClosed}
+	case <-ctx.Done():
+		return &providers.Error{Kind: providers.Throttled, Err: errFull}
+	}
 }
 
 // reserve makes room for one delivery, which add must follow, or tell until
@@ -120,6 +142,9 @@ func (q *reports) queue(r *report) {
 		q.waiting = slices.Insert(q.waiting, at, r)
 	case !r.open:
 		q.pending--
+		if r.prompt {
+			<-q.room
+		}
 	}
 }
 

@@ -80,6 +80,7 @@ func New(cfg Config, phones *Phones, receive providers.Receiver, switchboard pro
 		name: cfg.Name, ringTime: cmp.Or(cfg.RingTimeout, defaultRingTime),
 		phones: phones, switchboard: switchboard, log: log, cut: map[*line]context.CancelFunc{},
 	}
+	phones.join(cfg.Name)
 	p.reports = startReports(func(ctx context.Context, r providers.Receipt) error {
 		return receive(ctx, cfg.Name, r)
 	}, phones.setStatus, log)
@@ -116,11 +117,22 @@ func (p *Provider) SendMessage(ctx context.Context, msg providers.Message) (prov
 	if err != nil {
 		return providers.Acceptance{}, err
 	}
+	prompt := b.DelayMS == 0
+	if prompt {
+		if err := p.reports.await(ctx); err != nil {
+			return providers.Acceptance{}, err
+		}
+	}
 	if err := p.reports.reserve(); err != nil {
+		if prompt {
+			<-p.reports.room
+		}
 		return providers.Acceptance{}, err
 	}
 	id, at := p.phones.arrive(msg)
-	p.reports.add(plan(b, msg.Delivery, id, at))
+	r := plan(b, msg.Delivery, id, at)
+	r.prompt = prompt
+	p.reports.add(r)
 	return providers.Acceptance{Reference: id}, nil
 }
 

@@ -336,6 +336,52 @@ func TestReportsAreBounded(t *testing.T) {
 	})
 }
 
+// TestReportsHoldBack: messages come no faster than their receipts are taken.
+func TestReportsHoldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		taken := make(chan struct{})
+		p, err := New(Config{Name: "a"}, NewPhones(), func(ctx context.Context, _ string, _ providers.Receipt) error {
+			select {
+			case <-taken:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}, nil, discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		send := func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := p.SendMessage(ctx, providers.Message{Delivery: "d", To: number})
+			return err
+		}
+		for i := range maxPrompt {
+			if err := send(); err != nil {
+				t.Fatalf("message %d: %v", i, err)
+			}
+		}
+		if err := send(); providers.KindOf(err) != providers.Throttled || !errors.Is(err, errFull) {
+			t.Errorf("one too many: %v", err)
+		}
+		waits := make(chan error)
+		go func() { waits <- send() }()
+		close(taken)
+		if err := <-waits; err != nil {
+			t.Errorf("when receipts are taken: %v", err)
+		}
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for range maxPrompt + 1 { // and nothing waits for what will never be reported
+			if err := send(); providers.KindOf(err) != providers.Unavailable {
+				t.Fatalf("after close: %v", err)
+			}
+		}
+	})
+}
+
 // TestFailover: two carriers share a phone; the one that is asked first fails
 // as the phone's behaviour says, and the next one delivers.
 func TestFailover(t *testing.T) {

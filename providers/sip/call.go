@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+	"go.opentelemetry.io/otel/trace"
 
 	"denwa/ivr"
 	"denwa/ivr/sipcall"
@@ -50,9 +51,12 @@ type call struct {
 	media    *sipcall.Media
 	log      *slog.Logger
 	reports  reports
+	span     trace.Span // nil: none
 
 	ctx context.Context //nolint:containedctx // it is the call's life, which others end by end
 	end context.CancelCauseFunc
+	// told is the context of receipts, which outlive the call.
+	told context.Context //nolint:containedctx // it is the provider's, in the call's trace
 
 	// placed tells PlaceCall how the call began, once that is decided.
 	placed   chan error
@@ -69,7 +73,7 @@ type call struct {
 	unacked   *unacked
 }
 
-func newCall(p *Provider, c providers.Call, media *sipcall.Media, local netip.Addr) *call {
+func newCall(asking context.Context, p *Provider, c providers.Call, media *sipcall.Media, local netip.Addr) *call {
 	port := 0 // of the connection, see endpoint.begin
 	if p.endpoint.local != nil {
 		port = p.endpoint.local.Port
@@ -80,7 +84,8 @@ func newCall(p *Provider, c providers.Call, media *sipcall.Media, local netip.Ad
 		placed: make(chan error, 1),
 	}
 	k.id = k.dialog.callID
-	k.ctx, k.end = context.WithCancelCause(p.ctx)
+	k.told, k.span = beginCall(asking, p.ctx, p.cfg.Name, c.Delivery)
+	k.ctx, k.end = context.WithCancelCause(k.told)
 	k.reports = reports{
 		receive: func(ctx context.Context, r providers.Receipt) error { return p.receive(ctx, p.cfg.Name, r) },
 		log:     p.log, running: &p.work,
@@ -119,13 +124,15 @@ func (c *call) decide(err error) {
 // report hands a receipt over, if PlaceCall told of this call.
 func (c *call) report(s providers.Status, code string) {
 	if c.decision.Load() == accepted {
-		c.reports.add(c.provider.ctx, providers.Receipt{Delivery: c.call.Delivery, Status: s, Code: code})
+		c.became(s)
+		c.reports.add(c.told, providers.Receipt{Delivery: c.call.Delivery, Status: s, Code: code})
 	}
 }
 
 // run is the call.
 func (c *call) run() {
 	defer c.provider.ended(c)
+	defer c.endSpan()
 	defer c.end(nil)
 	life := maxDuration
 	if v := c.call.ValidFor; v > 0 {
@@ -216,9 +223,12 @@ func (c *call) established(tx *sip.ClientTx, res *sip.Response) {
 	c.dialog = d
 	c.mu.Unlock()
 	c.acknowledge(tx, d)
-	if c.ctx.Err() != nil { // taken back too late
-		c.fail(context.Cause(c.ctx))
-		c.hangUp(context.Cause(c.ctx))
+	if cause := context.Cause(c.ctx); cause != nil { // taken back too late, or hung up on at once
+		if errors.Is(cause, sipcall.ErrHungUp) {
+			c.report(providers.Answered, "")
+		}
+		c.fail(cause)
+		c.hangUp(cause)
 		return
 	}
 	err := c.talk(res)

@@ -1,12 +1,9 @@
 package sip
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -57,7 +54,7 @@ type Config struct {
 	// Prompts is a folder of own recordings as WAV files: <locale>/<prompt>.wav replaces a shipped one. Empty for none.
 	Prompts string `yaml:"prompts"`
 	// TLS says whom to trust over transport tls.
-	TLS TLSConfig `yaml:"tls"`
+	TLS providers.TLS `yaml:"tls"`
 }
 
 // MediaConfig says where the sound of calls goes.
@@ -69,18 +66,6 @@ type MediaConfig struct {
 	Ports string `yaml:"ports"`
 	// Timeout is after how long without sound from the other side a call is given up.
 	Timeout time.Duration `yaml:"timeout"`
-}
-
-// TLSConfig says whom to trust.
-type TLSConfig struct {
-	// File with the PEM certificates of the authorities to trust; empty for the system's.
-	CAFile string `yaml:"ca_file"`
-	// File with the PEM certificate of this client; empty for none.
-	CertFile string `yaml:"cert_file"`
-	// File with the PEM key of this client; empty for none.
-	KeyFile string `yaml:"key_file"`
-	// Name to expect in the trunk's certificate; empty for the server's host.
-	ServerName string `yaml:"server_name"`
 }
 
 // DefaultConfig returns what holds where the configuration says nothing.
@@ -144,9 +129,7 @@ func (c Config) Validate(report func(field, problem string)) {
 		report("max_calls", "must be between 1 and "+strconv.Itoa(maxCalls))
 	}
 	c.Media.validate(c.MaxCalls, report)
-	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
-		report("tls.cert_file", "and tls.key_file go together")
-	}
+	c.TLS.Validate(func(field, problem string) { report("tls."+field, problem) })
 }
 
 func (c MediaConfig) validate(calls int, report func(field, problem string)) {
@@ -187,32 +170,6 @@ func validIP(host string) bool {
 func validPort(port string, least uint64) bool {
 	n, err := strconv.ParseUint(port, 10, 16)
 	return err == nil && n >= least
-}
-
-// load is the configuration of the client's side.
-func (c TLSConfig) load(host string) (*tls.Config, error) {
-	t := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName}
-	if t.ServerName == "" {
-		t.ServerName = host
-	}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("tls.ca_file: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("tls.ca_file: %s holds no certificate", c.CAFile)
-		}
-	}
-	if c.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("tls.cert_file: %w", err)
-		}
-		t.Certificates = []tls.Certificate{cert}
-	}
-	return t, nil
 }
 
 // dialled is an E.164 number as the trunk wants to be asked for it.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"denwa/providers"
 )
 
 // writeTime bounds writing one message: a trunk that doesn't read keeps nobody waiting.
@@ -45,12 +47,12 @@ var silence = sync.OnceValue(func() *slog.Logger {
 })
 
 // listen starts an endpoint. Requests from outside go to handle.
-func listen(cfg Config, handle sip.TransactionRequestHandler) (*endpoint, error) {
+func listen(cfg Config, seen *providers.Certificates, handle sip.TransactionRequestHandler) (*endpoint, error) {
 	host, _, err := net.SplitHostPort(cfg.Server)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	t, err := cfg.TLS.load(host)
+	t, err := cfg.TLS.Load(host, seen)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 
 	"denwa/ivr"
@@ -41,6 +42,8 @@ type world struct {
 	asked    []string
 	verdicts map[string]ivr.Verdict // by keys
 	fail     error                  // of Press
+
+	keysIn, receiptsIn []trace.SpanContext // what asked and receipts are part of
 }
 
 type safeBuffer struct {
@@ -104,13 +107,14 @@ func testConfig(t testing.TB, server string, change func(*Config)) Config {
 	return cfg
 }
 
-func (w *world) receive(_ context.Context, provider string, r providers.Receipt) error {
+func (w *world) receive(ctx context.Context, provider string, r providers.Receipt) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if provider != "trunk" || r.Delivery != delivery {
 		w.t.Errorf("receipt of provider %q for delivery %q", provider, r.Delivery)
 	}
 	w.receipts = append(w.receipts, r)
+	w.receiptsIn = append(w.receiptsIn, trace.SpanContextFromContext(ctx))
 	return nil
 }
 
@@ -118,13 +122,14 @@ func (w *world) Script(context.Context, string) (ivr.Script, error) {
 	return ivr.Script{}, errors.New("sip calls know their script")
 }
 
-func (w *world) Press(_ context.Context, provider, d, keys string) (ivr.Verdict, error) {
+func (w *world) Press(ctx context.Context, provider, d, keys string) (ivr.Verdict, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if provider != "trunk" || d != delivery {
 		w.t.Errorf("keys of provider %q for delivery %q", provider, d)
 	}
 	w.asked = append(w.asked, keys)
+	w.keysIn = append(w.keysIn, trace.SpanContextFromContext(ctx))
 	if w.fail != nil {
 		return "", w.fail
 	}
@@ -152,7 +157,7 @@ func (w *world) mustPlace(s ivr.Script) {
 // await waits for a status.
 func (w *world) await(s providers.Status) providers.Receipt {
 	w.t.Helper()
-	for deadline := time.Now().Add(40 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		w.mu.Lock()
 		i := slices.IndexFunc(w.receipts, func(r providers.Receipt) bool { return r.Status == s })
 		if i >= 0 {

@@ -88,7 +88,7 @@ func TestThousandCalls(t *testing.T) {
 		t.Errorf("%d calls were refused, %d came to an end, want %d and %d", refused.Load(), finals.Load(), calls/4, calls*3/4)
 	}
 	// Transactions stay for a while, but no goroutine is theirs.
-	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before+5; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > before+5; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		}
@@ -105,16 +105,18 @@ func (approving) Press(context.Context, string, string, string) (ivr.Verdict, er
 	return ivr.Approved, nil
 }
 
-// A hundred calls are under way at once, and each is approved.
+// A hundred calls are under way at once, and each is approved. By TCP, which repeats
+// nothing: a sipp that a busy machine doesn't let run for a second has some INVITEs
+// twice in its queue then, and takes the second ones for a mistake.
 func TestHundredCallsAtOnce(t *testing.T) {
 	const calls = 100
-	trunk := siptest.StartScripts(t, "udp", calls, answered(slices.Concat(
+	trunk := siptest.StartScripts(t, "tcp", calls, answered(slices.Concat(
 		[]siptest.Step{siptest.Pause(5 * time.Second)}, pressed(1, "#"), bye())...)...)
 	var mu sync.Mutex
 	confirmed := map[string]int{}
 	var p *Provider
 	most := 0
-	p, err := New(testConfig(t, trunk.Addr(), func(cfg *Config) { cfg.MaxCalls, cfg.Prompts = calls, shortPrompts(t) }), func(_ context.Context, _ string, r providers.Receipt) error {
+	p, err := New(testConfig(t, trunk.Addr(), func(cfg *Config) { cfg.Transport, cfg.MaxCalls, cfg.Prompts = TCP, calls, shortPrompts(t) }), func(_ context.Context, _ string, r providers.Receipt) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if r.Status == providers.Confirmed {

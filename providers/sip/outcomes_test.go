@@ -145,6 +145,9 @@ func TestOutcomes(t *testing.T) {
 				w.verdicts["123456"] = ivr.Approved
 				o.check(t, w)
 				trunk.Done()
+				if seen := !w.Certificates().Known()["server"].IsZero(); seen != (transport == TLS) {
+					t.Errorf("by %s, the trunk's certificate is known: %t", transport, seen)
+				}
 			})
 		}
 	}

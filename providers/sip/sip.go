@@ -54,13 +54,14 @@ const (
 
 // Provider is one SIP trunk.
 type Provider struct {
-	cfg      Config
-	board    providers.Switchboard
-	receive  providers.Receiver
-	log      *slog.Logger
-	prompts  *sipcall.Prompts
-	ports    *sipcall.Ports
-	endpoint *endpoint
+	cfg          Config
+	board        providers.Switchboard
+	receive      providers.Receiver
+	log          *slog.Logger
+	prompts      *sipcall.Prompts
+	ports        *sipcall.Ports
+	endpoint     *endpoint
+	certificates *providers.Certificates
 
 	// calls end when ctx does, with its cause; receipts are dropped.
 	ctx  context.Context //nolint:containedctx // it is that of the calls, which outlive the requests that ask for them
@@ -69,10 +70,15 @@ type Provider struct {
 	mu     sync.Mutex
 	calls  map[sip.CallIDHeader]*call
 	closed bool
+	idle   chan struct{}  // closed when no call is left; nil before Drain
 	work   sync.WaitGroup // calls and their receipts
 }
 
-var _ providers.Caller = (*Provider)(nil)
+var (
+	_ providers.Caller    = (*Provider)(nil)
+	_ providers.Certified = (*Provider)(nil)
+	_ providers.Drainer   = (*Provider)(nil)
+)
 
 // New returns a provider for the trunk in cfg. It sends nothing yet. Keys that
 // are pressed are put to board, and receipts handed to receive.
@@ -84,13 +90,13 @@ func New(cfg Config, receive providers.Receiver, board providers.Switchboard, lo
 	}
 	p := &Provider{
 		cfg: cfg, board: board, receive: receive, log: log.With("provider", cfg.Name),
-		calls: map[sip.CallIDHeader]*call{},
+		calls: map[sip.CallIDHeader]*call{}, certificates: &providers.Certificates{},
 	}
 	var err error
 	if p.prompts, err = sipcall.LoadPrompts(cfg.Prompts); err != nil {
 		return nil, fmt.Errorf("sip provider %q: %w", cfg.Name, err)
 	}
-	if p.endpoint, err = listen(cfg, p.request); err != nil {
+	if p.endpoint, err = listen(cfg, p.certificates, p.request); err != nil {
 		return nil, fmt.Errorf("sip provider %q: %w", cfg.Name, err)
 	}
 	var host netip.Addr // calls are heard where signalling is
@@ -108,6 +114,9 @@ func New(cfg Config, receive providers.Receiver, board providers.Switchboard, lo
 // Name is the operator's name for the trunk.
 func (p *Provider) Name() string { return p.cfg.Name }
 
+// Certificates are those of the connections to the trunk.
+func (p *Provider) Certificates() *providers.Certificates { return p.certificates }
+
 // PlaceCall sends an INVITE and returns when the trunk took the call. It
 // doesn't wait for longer than four seconds. More calls than configured, or
 // than there are ports for, are throttled. What nobody recorded, such as a
@@ -118,7 +127,7 @@ func (p *Provider) PlaceCall(ctx context.Context, c providers.Call) (providers.A
 	}
 	script, recorded := c.Script.Recorded()
 	if !recorded || !p.prompts.Speaks(script) {
-		return providers.Acceptance{}, &providers.Error{Kind: providers.Unavailable, Err: errUnspeakable}
+		return providers.Acceptance{}, &providers.Error{Kind: providers.Unavailable, Unfit: true, Err: errUnspeakable}
 	}
 	c.Script = script
 	trying, cancel := context.WithTimeout(ctx, answerTime)
@@ -127,7 +136,7 @@ func (p *Provider) PlaceCall(ctx context.Context, c providers.Call) (providers.A
 	if err != nil {
 		return providers.Acceptance{}, &providers.Error{Kind: providers.Unavailable, Err: private(err)}
 	}
-	call, err := p.open(c, local)
+	call, err := p.open(ctx, c, local)
 	if err != nil {
 		return providers.Acceptance{}, err
 	}
@@ -154,11 +163,11 @@ var (
 )
 
 // open makes a call and starts it.
-func (p *Provider) open(c providers.Call, local netip.Addr) (*call, error) {
+func (p *Provider) open(asking context.Context, c providers.Call, local netip.Addr) (*call, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.closed:
+	case p.closed || p.idle != nil:
 		return nil, &providers.Error{Kind: providers.Unavailable, Err: errClosed}
 	case len(p.calls) >= p.cfg.MaxCalls:
 		return nil, &providers.Error{Kind: providers.Throttled, RetryAfter: retrySoon, Err: errTooMany}
@@ -167,7 +176,7 @@ func (p *Provider) open(c providers.Call, local netip.Addr) (*call, error) {
 	if err != nil {
 		return nil, &providers.Error{Kind: providers.Throttled, RetryAfter: retrySoon, Err: err}
 	}
-	call := newCall(p, c, media, local)
+	call := newCall(asking, p, c, media, local)
 	p.calls[call.id] = call
 	p.work.Go(call.run)
 	return call, nil
@@ -179,6 +188,30 @@ func (p *Provider) ended(c *call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.calls, c.id)
+	if p.idle != nil && len(p.calls) == 0 {
+		close(p.idle) // once: no more are taken
+	}
+}
+
+// Drain implements [providers.Drainer]: calls that ring or are answered go on.
+func (p *Provider) Drain(ctx context.Context) (left int) {
+	p.mu.Lock()
+	if p.idle == nil {
+		p.idle = make(chan struct{})
+		if len(p.calls) == 0 {
+			close(p.idle)
+		}
+	}
+	idle := p.idle
+	p.mu.Unlock()
+	select {
+	case <-idle:
+		return 0
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.calls)
 }
 
 // spawn does what no call waits for, unless the provider is closed.
@@ -191,7 +224,8 @@ func (p *Provider) spawn(work func()) {
 }
 
 // Close refuses new calls, takes back those that still ring, lets answered
-// ones go on for five seconds, and hangs up. It takes eight at most.
+// ones go on for five seconds unless they had their time in Drain, and hangs up. It
+// takes eight at most.
 func (p *Provider) Close() error {
 	p.mu.Lock()
 	if p.closed {
@@ -199,7 +233,7 @@ func (p *Provider) Close() error {
 		return nil
 	}
 	p.closed = true
-	talking := false
+	talking, drained := false, p.idle != nil
 	for _, c := range p.calls {
 		if c.answered.Load() {
 			talking = true
@@ -214,7 +248,7 @@ func (p *Provider) Close() error {
 		p.work.Wait()
 		close(done)
 	}()
-	if !talking || !within(done, drainTime) {
+	if !talking || drained || !within(done, drainTime) {
 		p.mu.Lock()
 		for _, c := range p.calls {
 			c.end(errShutdown)

@@ -203,21 +203,19 @@ func TestTrunkWithoutSDP(t *testing.T) {
 // SDP comes before the answer, and only then. Nothing is said before the answer.
 func TestTrunkEarlyMedia(t *testing.T) {
 	t.Parallel()
+	const early = 2 * time.Second
 	trunk := siptest.StartScript(t, "udp",
-		siptest.Expect("INVITE"), siptest.Respond(183, "Session Progress", siptest.SDP), siptest.Pause(2*time.Second),
+		siptest.Expect("INVITE"), siptest.Respond(183, "Session Progress", siptest.SDP), siptest.Pause(early),
 		siptest.Respond(200, "OK", ""), siptest.Expect("ACK"),
 		greeted, siptest.Request("INFO", 1, "Signal=#\nDuration=160", "Content-Type: application/dtmf-relay"), siptest.ExpectResponse(200),
 		siptest.Expect("BYE"), siptest.RespondAgain(200, "OK"))
 	w := newWorld(t, trunk.Addr(), nil)
+	begun := time.Now()
 	w.mustPlace(confirm)
-	time.Sleep(time.Second)
-	w.mu.Lock()
-	for _, c := range w.calls {
-		if heard := c.answered.Load(); heard {
-			t.Error("a call with early media counts as answered")
-		}
+	w.await(providers.Answered)
+	if after := time.Since(begun); after < early {
+		t.Errorf("a call with early media counts as answered after %v", after)
 	}
-	w.mu.Unlock()
 	w.over(providers.Answered, providers.Confirmed)
 	trunk.Done()
 }

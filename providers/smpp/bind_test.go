@@ -81,12 +81,14 @@ func TestRefusedBind(t *testing.T) {
 			return true
 		}
 		w := newWorld(t, testConfig(c.addr()))
-		if e := w.failure(t, testMessage(1, "493817"), 20*time.Second); e.Kind != want {
+		if e := w.failure(t, testMessage(1, "493817"), time.Minute); e.Kind != want {
 			t.Errorf("%#x: %v", s, e)
 		}
 		if s == 0x0E {
-			eventually(t, "it is bound in the end", func() bool { return c.bound() == 1 })
-			w.send(t, testMessage(2, "493817"))
+			eventually(t, "it is bound in the end", func() bool {
+				_, err := w.SendMessage(t.Context(), testMessage(2, "493817"))
+				return err == nil
+			})
 		}
 	}
 }
@@ -107,7 +109,7 @@ func TestNonsenseBind(t *testing.T) {
 	} {
 		c := newCentre(t)
 		c.onBind = func(l *centreLink, p pdu) bool { answer(l, p); return false }
-		if e := newWorld(t, testConfig(c.addr())).failure(t, testMessage(1, "493817"), 20*time.Second); e.Kind != providers.Unavailable {
+		if e := newWorld(t, testConfig(c.addr())).failure(t, testMessage(1, "493817"), time.Minute); e.Kind != providers.Unavailable {
 			t.Errorf("%s: %v", name, e)
 		}
 	}

@@ -2,10 +2,8 @@ package smpp
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
-	"os"
 	"regexp"
 	"strconv"
 	"time"
@@ -99,15 +97,8 @@ type Config struct {
 // TLSConfig says whether and how connections are encrypted.
 type TLSConfig struct {
 	// Whether to use TLS. Without it the password and every code travel in the clear: use a private line then.
-	Enabled bool `yaml:"enabled"`
-	// File with the PEM certificates of the authorities to trust; empty for the system's.
-	CAFile string `yaml:"ca_file"`
-	// File with the PEM certificate of this client; empty for none.
-	CertFile string `yaml:"cert_file"`
-	// File with the PEM key of this client; empty for none.
-	KeyFile string `yaml:"key_file"`
-	// Name to expect in the centre's certificate; empty for the address's host.
-	ServerName string `yaml:"server_name"`
+	Enabled       bool `yaml:"enabled"`
+	providers.TLS `yaml:",inline"`
 }
 
 // DefaultConfig returns what holds where the configuration says nothing.
@@ -187,9 +178,7 @@ func (c Config) validateChoices(report func(field, problem string)) {
 	default:
 		report("receipt_ids", "must be auto, same, decimal or hexadecimal")
 	}
-	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
-		report("tls.cert_file", "and tls.key_file go together")
-	}
+	c.TLS.Validate(func(field, problem string) { report("tls."+field, problem) })
 }
 
 func text(report func(field, problem string), field, value string, least, most int) {
@@ -228,31 +217,10 @@ func (c Config) source() address {
 }
 
 // load is the configuration of the client's side; nil for none.
-func (c TLSConfig) load(address string) (*tls.Config, error) {
+func (c TLSConfig) load(address string, seen *providers.Certificates) (*tls.Config, error) {
 	if !c.Enabled {
 		return nil, nil //nolint:nilnil // there is none
 	}
 	host, _, _ := net.SplitHostPort(address) // validated
-	t := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName}
-	if t.ServerName == "" {
-		t.ServerName = host
-	}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("tls.ca_file: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("tls.ca_file: %s holds no certificate", c.CAFile)
-		}
-	}
-	if c.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("tls.cert_file: %w", err)
-		}
-		t.Certificates = []tls.Certificate{cert}
-	}
-	return t, nil
+	return c.Load(host, seen)
 }

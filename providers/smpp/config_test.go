@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"denwa/providers"
 )
 
 func TestValidate(t *testing.T) {
@@ -97,15 +99,15 @@ func TestTLSFiles(t *testing.T) {
 		fine bool
 	}{
 		"system's": {TLSConfig{Enabled: true}, true},
-		"all":      {TLSConfig{Enabled: true, CAFile: cert, CertFile: cert, KeyFile: key}, true},
-		"off":      {TLSConfig{CAFile: "missing.pem"}, true},
-		"missing":  {TLSConfig{Enabled: true, CAFile: "missing.pem"}, false},
-		"empty":    {TLSConfig{Enabled: true, CAFile: empty}, false},
-		"no key":   {TLSConfig{Enabled: true, CertFile: cert, KeyFile: "missing.pem"}, false},
+		"all":      {TLSConfig{Enabled: true, TLS: providers.TLS{CAFile: cert, CertFile: cert, KeyFile: key}}, true},
+		"off":      {TLSConfig{TLS: providers.TLS{CAFile: "missing.pem"}}, true},
+		"missing":  {TLSConfig{Enabled: true, TLS: providers.TLS{CAFile: "missing.pem"}}, false},
+		"empty":    {TLSConfig{Enabled: true, TLS: providers.TLS{CAFile: empty}}, false},
+		"no key":   {TLSConfig{Enabled: true, TLS: providers.TLS{CertFile: cert, KeyFile: "missing.pem"}}, false},
 	} {
 		cfg := testConfig("smsc.example.jp:2775")
 		cfg.TLS = tt.tls
-		got, err := cfg.TLS.load(cfg.Address)
+		got, err := cfg.TLS.load(cfg.Address, &providers.Certificates{})
 		if (err == nil) != tt.fine {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -225,7 +225,7 @@ func (c *centre) deliver(n int, m *message) (status, error) {
 			return 0, fmt.Errorf("answered with %#x", p.command)
 		}
 		return p.status, nil
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		return 0, errors.New("not answered")
 	}
 }
@@ -389,7 +389,7 @@ func newInstance(tb testing.TB, cfg Config, ids *shelf) *world {
 // send sends a message and expects it to be taken.
 func (w *world) send(tb testing.TB, msg providers.Message) string {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	accepted, err := w.SendMessage(ctx, msg)
 	if err != nil {
@@ -414,9 +414,9 @@ func (w *world) failure(tb testing.TB, msg providers.Message, timeout time.Durat
 // eventually waits for a condition, for as long as a loaded machine needs.
 func eventually(tb testing.TB, what string, is func() bool) {
 	tb.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			tb.Fatalf("not within 15 s: %s", what)
+			tb.Fatalf("not within a minute: %s", what)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func TestBindDropsInTheMiddleOfAWindow(t *testing.T) {
 	var wg sync.WaitGroup
 	for n := range window {
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			_, err := w.SendMessage(ctx, testMessage(n+1, "493817"))
 			switch {
@@ -194,7 +194,7 @@ func TestResponseTimeout(t *testing.T) {
 	cfg.Window, cfg.ResponseTimeout = 1, 200*time.Millisecond
 	w := newWorld(t, cfg)
 	for n := range 2 {
-		if e := w.failure(t, testMessage(n+1, "493817"), 20*time.Second); e.Kind != providers.Ambiguous {
+		if e := w.failure(t, testMessage(n+1, "493817"), time.Minute); e.Kind != providers.Ambiguous {
 			t.Errorf("message %d: %v", n, e)
 		}
 	}
@@ -264,7 +264,7 @@ func TestRefusedPart(t *testing.T) {
 			return statusOK
 		}
 		w := newWorld(t, testConfig(c.addr()))
-		e := w.failure(t, testMessage(1, strings.Repeat("x", 400)), 20*time.Second)
+		e := w.failure(t, testMessage(1, strings.Repeat("x", 400)), time.Minute)
 		if e.Kind != want || e.Code != fmt.Sprintf("0x%02X", uint32(s)) || n.Load() != 2 {
 			t.Errorf("%#x on the second of three: %v after %d", s, e, n.Load())
 		}

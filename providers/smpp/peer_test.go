@@ -286,12 +286,15 @@ func TestPeerOverTLS(t *testing.T) {
 	cert, key := certificate(t)
 	p := startPeer(t, peerOptions{IDs: 16, Receipts: 10, Cert: cert, Key: key})
 	cfg := testConfig(p.addr)
-	cfg.TLS = TLSConfig{Enabled: true, CAFile: cert, ServerName: "smsc.example.jp"}
+	cfg.TLS = TLSConfig{Enabled: true, TLS: providers.TLS{CAFile: cert, ServerName: "smsc.example.jp"}}
 	w := newWorld(t, cfg)
 	w.send(t, testMessage(1, "認証コード 493817"))
 	eventually(t, "the receipt is there", func() bool { return len(p.all("receipt answered")) == 1 })
 	if got := w.inbox.take(); len(got) != 1 || got[0].Status != providers.Delivered {
 		t.Errorf("receipts %v", got)
+	}
+	if seen := w.Certificates().Known(); seen["server"].IsZero() {
+		t.Errorf("certificates: %v", seen)
 	}
 	for name, change := range map[string]func(*TLSConfig){
 		"another name":      func(c *TLSConfig) { c.ServerName = "other.example.jp" },
@@ -301,7 +304,7 @@ func TestPeerOverTLS(t *testing.T) {
 		wrong := cfg
 		wrong.ResponseTimeout = 2 * time.Second
 		change(&wrong.TLS)
-		if e := newWorld(t, wrong).failure(t, testMessage(1, "493817"), 20*time.Second); e.Kind != providers.Unavailable {
+		if e := newWorld(t, wrong).failure(t, testMessage(1, "493817"), time.Minute); e.Kind != providers.Unavailable {
 			t.Errorf("%s: %v", name, e)
 		}
 	}

@@ -41,10 +41,11 @@ type Provider struct {
 	metrics *Metrics
 	log     *slog.Logger
 
-	pool      *pool
-	throttle  throttle
-	reference atomic.Uint32 // of long messages
-	form      atomic.Uint32 // the latest in which a receipt's id was found, an [idForm]
+	certificates *providers.Certificates
+	pool         *pool
+	throttle     throttle
+	reference    atomic.Uint32 // of long messages
+	form         atomic.Uint32 // the latest in which a receipt's id was found, an [idForm]
 
 	receipts  chan struct{} // room for receipts that are being handled
 	patience  chan struct{} // room for those that wait for their id
@@ -62,7 +63,10 @@ type Provider struct {
 	sends  sync.WaitGroup
 }
 
-var _ providers.Messenger = (*Provider)(nil)
+var (
+	_ providers.Messenger = (*Provider)(nil)
+	_ providers.Certified = (*Provider)(nil)
+)
 
 // New returns a provider for the account in cfg, and begins to connect. ids is
 // shared by all instances; receive takes the receipts.
@@ -72,12 +76,13 @@ func New(cfg Config, ids IDStore, receive providers.Receiver, metrics *Metrics, 
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("smpp provider %q: %w", cfg.Name, errors.Join(problems...))
 	}
-	secure, err := cfg.TLS.load(cfg.Address)
+	certificates := &providers.Certificates{}
+	secure, err := cfg.TLS.load(cfg.Address, certificates)
 	if err != nil {
 		return nil, fmt.Errorf("smpp provider %q: %w", cfg.Name, err)
 	}
 	p := &Provider{
-		cfg: cfg, tls: secure, writer: newWriter(cfg), ids: ids, receive: receive, metrics: metrics,
+		cfg: cfg, tls: secure, certificates: certificates, writer: newWriter(cfg), ids: ids, receive: receive, metrics: metrics,
 		log: log.With("provider", cfg.Name), pool: newPool(cfg.Binds, cfg.Window),
 		receipts: make(chan struct{}, receiptsAtOnce), patience: make(chan struct{}, patientAtOnce),
 		complains: rate.Sometimes{Interval: time.Minute},
@@ -95,6 +100,9 @@ func New(cfg Config, ids IDStore, receive providers.Receiver, metrics *Metrics, 
 
 // Name is the operator's name for the account.
 func (p *Provider) Name() string { return p.cfg.Name }
+
+// Certificates are those of the connections to the message centre.
+func (p *Provider) Certificates() *providers.Certificates { return p.certificates }
 
 // Close lets messages that are being sent be answered, for some seconds,
 // unbinds, and waits for all that goes on.

@@ -15,13 +15,14 @@ const (
 	classUDH byte = 0x40
 	// receiptOnEnd of registered_delivery asks for a receipt of the final outcome.
 	receiptOnEnd byte = 0x01
-	// maxParts bounds a message: whoever has more to say has not a code to send.
+	// maxParts bounds a message: whoever has more to say has not a code to send, and
+	// needs another provider for it.
 	maxParts = 10
 	// maxValidity bounds how long a centre is asked to try.
 	maxValidity = 7 * 24 * time.Hour
 )
 
-var errTooLong = &providers.Error{Kind: providers.Rejected, Err: errors.New("the message is longer than ten parts")}
+var errTooLong = &providers.Error{Kind: providers.Unavailable, Unfit: true, Err: errors.New("the message is longer than ten parts")}
 
 // writer turns messages into submit_sm bodies.
 type writer struct {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"denwa/ivr"
+	"denwa/providers"
 )
 
 func BenchmarkSendMessage(b *testing.B) {
@@ -38,7 +39,7 @@ func BenchmarkBarePost(b *testing.B) {
 		w.WriteHeader(http.StatusCreated)
 	}))
 	defer server.Close()
-	client := newHTTPClient()
+	client := newHTTPClient(&providers.Certificates{})
 	defer client.CloseIdleConnections()
 	b.ReportAllocs()
 	for b.Loop() {

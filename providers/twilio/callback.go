@@ -93,7 +93,7 @@ func (p *Provider) messageReport(w http.ResponseWriter, r *http.Request, form ur
 	if !known {
 		p.log.WarnContext(r.Context(), "unknown message status from twilio", "status", form.Get("MessageStatus"))
 	}
-	p.report(w, r, providers.Receipt{Delivery: delivery, Status: status, Code: codeText(code)})
+	p.report(w, r, providers.Receipt{Delivery: delivery, Status: status, Code: codeText(code), Kind: failures[code].kind})
 }
 
 // report hands a receipt on, if it is news, and answers Twilio.

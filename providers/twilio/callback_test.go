@@ -98,9 +98,9 @@ func TestReceiptOfEachEnd(t *testing.T) {
 		want   providers.Receipt
 	}{
 		{"delivered", 0, providers.Receipt{Status: providers.Delivered}},
-		{"undelivered", 30003, providers.Receipt{Status: providers.Undelivered, Code: "30003"}},
-		{"failed", 30008, providers.Receipt{Status: providers.Failed, Code: "30008"}},
-		{"failed", 30036, providers.Receipt{Status: providers.Expired, Code: "30036"}},
+		{"undelivered", 30003, providers.Receipt{Status: providers.Undelivered, Code: "30003", Kind: providers.Invalid}},
+		{"failed", 30008, providers.Receipt{Status: providers.Failed, Code: "30008", Kind: providers.Unavailable}},
+		{"failed", 30036, providers.Receipt{Status: providers.Expired, Code: "30036", Kind: providers.Unavailable}},
 		{"canceled", 0, providers.Receipt{Status: providers.Failed}},
 	}
 	for _, tt := range tests {

@@ -32,9 +32,10 @@ type Provider struct {
 	calls   providers.Switchboard
 	log     *slog.Logger
 
-	base   *url.URL
-	http   *http.Client
-	client *client.Client
+	base         *url.URL
+	http         *http.Client
+	certificates *providers.Certificates
+	client       *client.Client
 
 	// callbacks is the address of this provider's callbacks as Twilio sees it, without a slash at the end.
 	callbacks string
@@ -52,6 +53,7 @@ var (
 	_ providers.Caller    = (*Provider)(nil)
 	_ providers.Selective = (*Provider)(nil)
 	_ providers.Callbacks = (*Provider)(nil)
+	_ providers.Certified = (*Provider)(nil)
 )
 
 // New returns a provider for the account in cfg. It makes no request.
@@ -80,19 +82,21 @@ func New(cfg Config, publicURL string, receive providers.Receiver, calls provide
 	if err != nil {
 		return nil, fmt.Errorf("twilio provider %q: base_url: %w", cfg.Name, err)
 	}
+	certificates := &providers.Certificates{}
 	p := &Provider{
-		name:      cfg.Name,
-		sms:       cfg.SMS,
-		voice:     cfg.Voice,
-		receive:   receive,
-		calls:     calls,
-		log:       log.With("provider", cfg.Name),
-		base:      base,
-		http:      newHTTPClient(),
-		client:    &client.Client{Credentials: credentials(cfg)},
-		validator: client.NewRequestValidator(cfg.AuthToken),
-		pace:      rate.NewLimiter(rate.Limit(cfg.Voice.CallsPerSecond), 1),
-		refusals:  rate.Sometimes{Interval: time.Minute},
+		name:         cfg.Name,
+		sms:          cfg.SMS,
+		voice:        cfg.Voice,
+		receive:      receive,
+		calls:        calls,
+		log:          log.With("provider", cfg.Name),
+		base:         base,
+		http:         newHTTPClient(certificates),
+		certificates: certificates,
+		client:       &client.Client{Credentials: credentials(cfg)},
+		validator:    client.NewRequestValidator(cfg.AuthToken),
+		pace:         rate.NewLimiter(rate.Limit(cfg.Voice.CallsPerSecond), 1),
+		refusals:     rate.Sometimes{Interval: time.Minute},
 	}
 	p.client.SetAccountSid(cfg.AccountSID)
 	if err := p.setPublicURL(publicURL); err != nil {
@@ -136,6 +140,9 @@ func (p *Provider) setPublicURL(publicURL string) error {
 
 // Name is the operator's name for the account.
 func (p *Provider) Name() string { return p.name }
+
+// Certificates are those of the connections to Twilio.
+func (p *Provider) Certificates() *providers.Certificates { return p.certificates }
 
 // Serves reports whether the account is set up for ch.
 func (p *Provider) Serves(ch providers.Channel) bool {

@@ -92,5 +92,5 @@ func (p *Provider) callReport(w http.ResponseWriter, r *http.Request, form url.V
 	if !known {
 		p.log.WarnContext(r.Context(), "unknown call status from twilio", "status", form.Get("CallStatus"))
 	}
-	p.report(w, r, providers.Receipt{Delivery: delivery, Status: status, Code: codeText(code)})
+	p.report(w, r, providers.Receipt{Delivery: delivery, Status: status, Code: codeText(code), Kind: failures[code].kind})
 }

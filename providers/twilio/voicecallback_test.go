@@ -130,7 +130,7 @@ func TestUnansweredCalls(t *testing.T) {
 		"no answer":    {"no-answer", nil, providers.Receipt{Status: providers.NoAnswer}},
 		"no answer487": {"no-answer", []string{"SipResponseCode", "487"}, providers.Receipt{Status: providers.NoAnswer}},
 		"failed":       {"failed", nil, providers.Receipt{Status: providers.Failed}},
-		"failed why":   {"failed", []string{"ErrorCode", "13224", "SipResponseCode", "500"}, providers.Receipt{Status: providers.Failed, Code: "13224"}},
+		"failed why":   {"failed", []string{"ErrorCode", "13224", "SipResponseCode", "500"}, providers.Receipt{Status: providers.Failed, Code: "13224", Kind: providers.Invalid}},
 		"no such":      {"failed", []string{"SipResponseCode", "404"}, providers.Receipt{Status: providers.Unreachable}},
 		"out of reach": {"failed", []string{"SipResponseCode", "480"}, providers.Receipt{Status: providers.Unreachable}},
 		"canceled":     {"canceled", nil, providers.Receipt{Status: providers.Failed}},

@@ -20,17 +20,20 @@ export function follow() {
   window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 }
 
-// countDown lets each way to send again be used when its time has come.
+// countDown lets each way on be used when its time has come, and shows how long
+// that is.
 export function countDown() {
   const begin = performance.now();
-  for (const button of document.querySelectorAll("button[data-wait]")) {
-    const text = button.form.querySelector(".wait");
+  for (const way of document.querySelectorAll("[data-wait]")) {
+    const text = way.querySelector(".wait");
     const tick = () => {
-      const left = Math.ceil(Number(button.dataset.wait) - (performance.now() - begin) / 1000);
-      button.disabled = left > 0;
+      const left = Math.ceil(Number(way.dataset.wait) - (performance.now() - begin) / 1000);
       text.textContent = left > 0 ? text.dataset.text.replace("{n}", left) : "";
+      if (way.matches("button")) way.disabled = left > 0;
+      else way.ariaDisabled = left > 0 ? "true" : null;
       if (left > 0) setTimeout(tick, 250);
     };
     tick();
+    way.addEventListener("click", (event) => { if (way.ariaDisabled) event.preventDefault(); });
   }
 }

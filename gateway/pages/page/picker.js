@@ -97,6 +97,9 @@ export function pick(select) {
       else if (shown.length) mark((at + step + shown.length) % shown.length);
     } else if (event.key === "Enter" && !list.hidden) {
       if (shown[at]) choose(shown[at].value);
+    } else if (event.key === "Tab" && !list.hidden && input.value && shown[at]) {
+      choose(shown[at].value);
+      return; // and the focus moves on
     } else if (event.key === "Escape" && !list.hidden) {
       close();
     } else {

@@ -32,6 +32,15 @@ local function done(v, n, id, now, effect, event)
   return text
 end
 
+-- made_by reports whether a request is the one that approved the verification at
+-- KEYS[1], or asked for its latest send.
+local function made_by(request) return request ~= '' and redis.call('HGET', KEYS[1], 'rq') == request end
+
+-- note_request keeps which one it is, if its caller may make it again.
+local function note_request(request)
+  if request ~= '' then redis.call('HSET', KEYS[1], 'rq', request) end
+end
+
 local NOT_FOUND = 'not_found\n'
 
 -- open returns a pending verification of app and its number's state, or nil and

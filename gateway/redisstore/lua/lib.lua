@@ -7,6 +7,7 @@
 --   b:<number>  string, until when its holder blocked it
 --   c:<number>  string, the last parties that proved it, 16 characters each
 --   due         sorted set, pending ids by when they expire (microseconds)
+--   next        sorted set, pending ids by when to move on (microseconds)
 -- A verification names its number, so an id is enough to find both: n: and c:
 -- keys are derived here rather than passed in KEYS. Cluster allows that,
 -- because the slot is the same.
@@ -18,10 +19,16 @@
 --     to hear of events, else 0>", cr created, y party, w events so far,
 --   m what only Go reads, t sealed number, r sealed reference,
 --   z sealed content (a code or text that the caller chose), while pending,
+--   rq the request that approved it or asked for its latest send, if it may come again,
+--   gs the wrong code that was counted last, with its request or call, if that may come again,
+--   g "<when to move on, or 0> <what then>", none if nothing follows the latest delivery,
 --   q deliveries, d<i> provider|channel|segments|at|status|updated
 -- A number's value is "<sms> <voice> <hour> <day> <failed> <failures> <locked>":
 -- arrival times of the cooldowns and limits, wrong codes in a row, and until
 -- when it is locked.
+--
+-- Another release may have added fields, and words at the end of f, g, n: and d<i>:
+-- patterns over what is stored have no $ (see CONTRIBUTING.md, "What the store holds").
 --
 -- Times are integers of microseconds. They stay below 2^53, so Lua's numbers
 -- hold them; tostring() would not, hence int().
@@ -43,6 +50,10 @@ local RANK = {
   delivered = 5, confirmed = 5, denied = 5,
 }
 local FINAL = 4
+local LOST = {undelivered = true, failed = true, expired = true, unreachable = true}
+
+-- arrived is whether a status says that the phone got it, or rang.
+local function arrived(status) return (RANK[status] or 0) > 1 and status ~= 'sent' and not LOST[status] end
 
 -- Places in a number's state.
 local SMS, VOICE, HOUR, DAY, FAILED, FAILURES, LOCKED = 1, 2, 3, 4, 5, 6, 7
@@ -74,7 +85,7 @@ local function load_number(k)
 end
 
 local function parse_number(n)
-  local s, v, h, d, f, failures, l = string.match(n.text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+  local s, v, h, d, f, failures, l = string.match(n.text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)')
   n[SMS], n[VOICE], n[HOUR], n[DAY] = tonumber(s or 0), tonumber(v or 0), tonumber(h or 0), tonumber(d or 0)
   n[FAILED], n[FAILURES], n[LOCKED] = tonumber(f or 0), tonumber(failures or 0), tonumber(l or 0)
   return n
@@ -122,17 +133,49 @@ end
 -- load reads the verification at key, mostly KEYS[1], or returns nil.
 local function load(key)
   key = key or KEYS[1]
-  local r = redis.call('HMGET', key, 'a', 's', 'c', 'n', 'x', 'up', 'f', 'm', 't', 'r', 'q', 'd1', 'd2', 'cr', 'y', 'z')
+  local r = redis.call('HMGET', key, 'a', 's', 'c', 'n', 'x', 'up', 'f', 'm', 't', 'r', 'q', 'd1', 'd2', 'cr', 'y', 'z', 'g')
   if not r[1] then return nil end
-  local k, max_attempts, max_sends, expires, hook = string.match(r[7], '^(%S+) (%d+) (%d+) (%d+) (%d)$')
+  -- f is what is known of it: reply() puts g behind that.
+  local f, k, max_attempts, max_sends, expires, hook = string.match(r[7], '^((%S+) (%d+) (%d+) (%d+) (%d))')
   return {
     key = key, hook = hook,
-    a = r[1], s = r[2], c = r[3], n = r[4], x = r[5], up = r[6], f = r[7], m = r[8], t = r[9], r = r[10],
+    a = r[1], s = r[2], c = r[3], n = r[4], x = r[5], up = r[6], f = f, m = r[8], t = r[9], r = r[10],
     q = tonumber(r[11]), d = {r[12] or nil, r[13] or nil}, -- nearly all have one or two
     k = k, max_attempts = tonumber(max_attempts), max_sends = tonumber(max_sends),
     expires = tonumber(expires), cr = r[14], party = r[15] or nil,
-    z = r[16] or nil,
+    z = r[16] or nil, g = r[17] or nil,
   }
+end
+
+-- follow_up returns what follows v's latest delivery, '' for nobody, and when, 0
+-- for not before it is reported as lost.
+local function follow_up(v)
+  if not v.g then return '', 0 end
+  local at, by = string.match(v.g, '^(%d+) (%a+)')
+  return by, tonumber(at)
+end
+
+-- follow sets what follow_up returns.
+local function follow(v, id, by, at)
+  local _, was = follow_up(v)
+  local g = by ~= '' and int(at) .. ' ' .. by or nil
+  if g == v.g then return end
+  v.g = g
+  if g then redis.call('HSET', v.key, 'g', g) else redis.call('HDEL', v.key, 'g') end
+  if g and at > 0 then
+    redis.call('ZADD', slot .. 'next', int(at), id)
+    redis.call('PEXPIRE', slot .. 'next', DUE_MEMORY)
+  elseif was > 0 then
+    redis.call('ZREM', slot .. 'next', id)
+  end
+end
+
+-- follow_after sets it for a delivery that begins now. text is '' for nobody, or
+-- "<time that a receipt may take, or 0> <what then>".
+local function follow_after(v, id, text, now)
+  local within, by = string.match(text, '^(%d+) (%a+)$')
+  within = tonumber(within or 0)
+  follow(v, id, by or '', within > 0 and now + within or 0)
 end
 
 local function delivery_of(v, i)
@@ -144,18 +187,26 @@ end
 local function calling(v, now)
   for i = 1, v.q do
     local channel, at, status = string.match(delivery_of(v, i), '^[^|]*|([^|]*)|[^|]*|(%d+)|([^|]*)|')
-    if channel == 'voice' and RANK[status] < FINAL and tonumber(at) + CALL_TIME > now then
+    if channel == 'voice' and (RANK[status] or 0) < FINAL and tonumber(at) + CALL_TIME > now then
       return tonumber(at) + CALL_TIME - now
     end
   end
 end
 
--- add_delivery records that provider is about to be asked.
-local function add_delivery(v, provider, channel, segments, now)
+-- add_delivery records that provider is about to be asked, and what follows.
+local function add_delivery(v, id, provider, channel, segments, follows, now)
   local at = int(now)
   v.q, v.up = v.q + 1, at
   v.d[v.q] = table.concat({provider, channel, segments, at, 'accepted', at}, '|')
   redis.call('HSET', v.key, 'q', v.q, 'up', at, 'd' .. v.q, v.d[v.q])
+  follow_after(v, id, follows, now)
+end
+
+-- another records one more send, for which the limits were asked.
+local function another(v, id, provider, channel, segments, follows, now)
+  v.x, v.c = v.x + 1, channel
+  redis.call('HSET', v.key, 'x', v.x, 'c', v.c)
+  add_delivery(v, id, provider, channel, segments, follows, now)
 end
 
 -- set_status raises delivery i to status, unless what is known ranks as high.
@@ -174,7 +225,7 @@ local function set_status(v, i, status, now)
   return raised, channel, segments
 end
 
--- finish ends the verification and takes it out of the due set. What the caller
+-- finish ends the verification and takes it out of the sets. What the caller
 -- wanted to be said isn't kept for longer.
 local function finish(v, id, status, now)
   v.s, v.up = status, int(now)
@@ -184,6 +235,7 @@ local function finish(v, id, status, now)
   end
   redis.call('HSET', v.key, 's', status, 'n', v.n, 'up', v.up)
   redis.call('ZREM', slot .. 'due', id)
+  follow(v, id, '', 0)
 end
 
 -- approve ends the verification as proved, and remembers by whom.
@@ -211,7 +263,7 @@ local function wake(id) redis.call('PUBLISH', slot .. 'w:' .. id, '') end
 local function reply(v, n, now, refusal, effect, limit, wait)
   local out = {
     refusal or '', effect or '', limit or '', int(wait or 0), int(now), n.text, int(n.blocked),
-    v.a, v.s, v.c, v.n, v.x, v.up, v.cr, v.f, v.m, v.q,
+    v.a, v.s, v.c, v.n, v.x, v.up, v.cr, v.g and v.f .. ' ' .. v.g or v.f, v.m, v.q,
   }
   for i = 1, v.q do out[#out + 1] = delivery_of(v, i) end
   local r = v.r or ''

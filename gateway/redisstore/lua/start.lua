@@ -6,7 +6,8 @@
 -- ARGV 1 now, 2 rules, 3 id, 4 number, 5 party or '', 6 app, 7 channel,
 --      8 provider, 9 segments, 10 max attempts, 11 max sends, 12 life (us),
 --      13 retention (us), 14 m, 15 sealed number, 16 sealed reference or '',
---      17 '1' if its app wants to hear of events, else '0', 18 sealed content or ''
+--      17 '1' if its app wants to hear of events, else '0', 18 sealed content or '',
+--      19 what follows the delivery: see follow_after
 -- Returns reply(): effect 'created'; or '<refusal><LF><limit><LF><wait><LF>'.
 local now, r = gcra_now(ARGV[1]), rules(ARGV[2])
 local id, number, party, app, channel = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
@@ -45,4 +46,5 @@ if party ~= '' then redis.call('HSET', KEYS[1], 'y', party) end
 save_number(n, now)
 redis.call('ZADD', KEYS[2], int(expires), id)
 redis.call('PEXPIRE', KEYS[2], DUE_MEMORY)
+follow_after(v, id, ARGV[19], now)
 return done(v, n, id, now, 'created')

@@ -1,14 +1,15 @@
 // Package browsertest looks at pages with a real Chromium, for tests.
 //
-// One browser serves all tests of a package; each [Tab] has a profile of its
-// own and ends with its test. A tab fails its test when the page writes an
-// error to the console, throws, or asks another origin for anything. A test is
-// skipped where Chromium is not installed, and fails there when CI=true.
+// One browser serves all tests of a package. A [Tab] has a profile that nobody
+// else uses meanwhile, and ends with its test; the window behind it is emptied
+// and serves the next, since a new one costs as much as many pages. A tab fails
+// its test when the page writes an error to the console, throws, or asks another
+// origin for anything. A test is skipped where Chromium is not installed, and
+// fails there when CI=true.
 package browsertest
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -16,25 +17,29 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
 const (
 	// tabLife bounds what a test does with one tab.
-	tabLife = 60 * time.Second
+	tabLife = 3 * time.Minute
 	// patience is how long something may take to show. A loaded machine needs it.
-	patience = 20 * time.Second
+	patience = 30 * time.Second
 )
 
 // Browser is one Chromium, started when the first tab is opened. The zero value
 // is ready. [Browser.Main] ends it.
 type Browser struct {
+	// Features are those of Blink's runtime to turn on, separated by commas.
+	Features string
+
 	start  sync.Once
 	ctx    context.Context //nolint:containedctx // the browser's life, which is how chromedp names it.
 	cancel context.CancelFunc
 	err    error
+
+	mu   sync.Mutex
+	idle []*window
 }
 
 // Main is m with the browser ended after its tests, for TestMain.
@@ -65,6 +70,8 @@ func (b *Browser) launch() {
 		chromedp.ExecPath(path), chromedp.NoSandbox, // it sees nothing but the tests' own pages
 		chromedp.Flag("hide-scrollbars", true),
 		chromedp.Flag("mute-audio", true),
+		chromedp.Flag("enable-blink-features", b.Features),
+		chromedp.Flag("process-per-site", true), // a process for each page would cost more than the page
 	)...)
 	ctx, end := chromedp.NewContext(allocator)
 	b.ctx, b.cancel = ctx, func() { end(); endAllocator() }
@@ -80,18 +87,6 @@ type View struct {
 	NoScript      bool
 }
 
-// Tab is one tab with a profile of its own. Its methods end the test when they
-// fail.
-type Tab struct {
-	tb  testing.TB
-	ctx context.Context //nolint:containedctx // the tab's life, which is how chromedp names it.
-
-	mu      sync.Mutex
-	origin  string // of the first page
-	strange []string
-	allowed []string // errors that the test expects
-}
-
 // Open opens a tab.
 func (b *Browser) Open(tb testing.TB, v View) *Tab {
 	tb.Helper()
@@ -99,57 +94,48 @@ func (b *Browser) Open(tb testing.TB, v View) *Tab {
 	if b.err != nil {
 		missing(tb, "chromium (Debian: apt-get install chromium fonts-noto-cjk): "+b.err.Error())
 	}
-	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
-	tb.Cleanup(cancel)
-	ctx, cancelLife := context.WithTimeout(ctx, tabLife)
-	tb.Cleanup(cancelLife)
-	t := &Tab{tb: tb, ctx: ctx}
-	t.open(v)
-	tb.Cleanup(t.finish)
+	w := b.take(tb)
+	ctx, cancel := context.WithTimeout(w.ctx, tabLife)
+	t := &Tab{tb: tb, ctx: ctx, view: v}
+	w.serve(t)
+	tb.Cleanup(func() {
+		w.serve(nil)
+		cancel()
+		t.judge()
+		b.giveBack(w, tb.Failed())
+	})
+	t.dress(v)
 	return t
 }
 
-func (t *Tab) open(v View) {
-	t.tb.Helper()
-	if v.Width == 0 {
-		v.Width, v.Height = 1280, 900
+// take returns an empty window.
+func (b *Browser) take(tb testing.TB) *window {
+	tb.Helper()
+	b.mu.Lock()
+	if last := len(b.idle) - 1; last >= 0 {
+		w := b.idle[last]
+		b.idle = b.idle[:last]
+		b.mu.Unlock()
+		return w
 	}
-	scheme := "light"
-	if v.Dark {
-		scheme = "dark"
+	b.mu.Unlock()
+	w, err := b.open()
+	if err != nil {
+		tb.Fatal("open a tab: ", err)
 	}
-	if v.Language == "" {
-		v.Language = "ja"
+	return w
+}
+
+// giveBack takes a window for the next test, unless something of the last one
+// might stay.
+func (b *Browser) giveBack(w *window, failed bool) {
+	if failed || !w.empty() {
+		w.close()
+		return
 	}
-	t.do("open a tab", chromedp.EmulateViewport(v.Width, v.Height))
-	agent := t.evaluate("navigator.userAgent")
-	call(t, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: fmt.Sprint(agent), AcceptLanguage: v.Language})
-	call(t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
-	}})
-	if v.NoScript {
-		call(t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-	}
-	console, requests := chromedp.Console(t.ctx), chromedp.Events(t.ctx, network.RequestWillBeSent)
-	call(t, network.Enable, network.EnableParams{})
-	go func() {
-		for m, err := range console {
-			if err != nil {
-				return
-			}
-			if m.IsException() || m.Type == "error" || m.Type == "warning" {
-				t.note("console: " + m.String() + " " + m.URL)
-			}
-		}
-	}()
-	go func() {
-		for r, err := range requests {
-			if err != nil {
-				return
-			}
-			t.checkOrigin(r.Request.URL)
-		}
-	}()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.idle = append(b.idle, w)
 }
 
 // missing skips a test whose peer isn't installed; in CI it fails.

@@ -1,63 +1,140 @@
 package browsertest
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
+
+// Tab is one tab with a profile of its own. Its methods end the test when they
+// fail.
+type Tab struct {
+	tb   testing.TB
+	ctx  context.Context //nolint:containedctx // the tab's life, which is how chromedp names it.
+	view View
+
+	mu      sync.Mutex
+	origin  string // of the first page
+	strange []string
+	allowed []string // errors that the test expects
+}
+
+// dress has the tab look at pages as v says.
+func (t *Tab) dress(v View) {
+	t.tb.Helper()
+	if v.Language == "" {
+		v.Language = "ja"
+	}
+	agent := fmt.Sprint(t.evaluate("navigator.userAgent"))
+	call(t, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: agent, AcceptLanguage: v.Language})
+	call(t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: v.NoScript})
+	t.resize(v)
+}
+
+// resize gives the tab, and the page in it, the size and the colours of v.
+func (t *Tab) resize(v View) {
+	t.tb.Helper()
+	if v.Width == 0 {
+		v.Width, v.Height = 1280, 900
+	}
+	scheme := "light"
+	if v.Dark {
+		scheme = "dark"
+	}
+	t.do("resize the tab", chromedp.EmulateViewport(v.Width, v.Height))
+	call(t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
+}
 
 // Go opens a page and waits until it is loaded.
 func (t *Tab) Go(address string) {
 	t.tb.Helper()
-	u, err := url.Parse(address)
+	t.mu.Lock()
+	if t.origin == "" {
+		t.origin = originOf(address)
+	}
+	t.mu.Unlock()
+	t.do("open "+strings.TrimPrefix(address, originOf(address)), chromedp.Navigate(address))
+}
+
+// Before runs a script in each page that is opened from now on, before its own.
+func (t *Tab) Before(script string) {
+	t.tb.Helper()
+	added, err := chromedp.Call(t.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 	if err != nil {
 		t.tb.Fatal(err)
 	}
-	t.mu.Lock()
-	if t.origin == "" {
-		t.origin = u.Scheme + "://" + u.Host
-	}
-	t.mu.Unlock()
-	t.do("open "+u.Path, chromedp.Navigate(address))
+	t.tb.Cleanup(func() {
+		call(t, page.RemoveScriptToEvaluateOnNewDocument, page.RemoveScriptToEvaluateOnNewDocumentParams(added))
+	})
 }
 
-// Click clicks what a CSS selector finds, once it is visible. It goes by the
-// place on the screen: chromedp's nodes are gone when the page changes meanwhile,
-// and its reading of them races with its own events.
+// Click clicks what a CSS selector finds, once the page has loaded and it is
+// visible. It goes by the place on the screen: chromedp's nodes are gone when the
+// page changes meanwhile, and its reading of them races with its own events. The
+// mouse points first, since a page that is still settling moves what it shows.
 func (t *Tab) Click(selector string) {
 	t.tb.Helper()
-	t.Wait("visible "+selector, fmt.Sprintf(`document.querySelector(%q)?.checkVisibility() && !document.querySelector(%[1]q).disabled`, selector))
-	at, _ := t.evaluate(fmt.Sprintf(`(() => {
-		const found = document.querySelector(%q);
-		found.scrollIntoView({block: "center", behavior: "instant"});
-		const box = found.getBoundingClientRect();
-		return [box.x + box.width / 2, box.y + box.height / 2];
-	})()`, selector)).([]any)
-	if len(at) != 2 {
-		t.tb.Fatalf("click %s: it is nowhere", selector)
+	deadline := time.Now().Add(patience)
+	for tries := 0; ; tries++ {
+		t.WaitFor(selector)
+		at, _ := t.evaluate(fmt.Sprintf(`(() => {
+			const found = document.querySelector(%q);
+			found.scrollIntoView({block: "center", behavior: "instant"});
+			const box = found.getBoundingClientRect();
+			return [box.x + box.width / 2, box.y + box.height / 2];
+		})()`, selector)).([]any)
+		if len(at) != 2 {
+			t.tb.Fatalf("click %s: it is nowhere", selector)
+		}
+		x, _ := at[0].(float64)
+		y, _ := at[1].(float64)
+		t.do("point at "+selector, chromedp.MouseEvent(chromedp.MouseMoved, x, y))
+		if hit, _ := t.evaluate(fmt.Sprintf(`document.querySelector(%q)?.matches(":hover")`, selector)).(bool); hit {
+			t.do("click "+selector, chromedp.MouseClickXY(x, y))
+			return
+		}
+		if time.Now().After(deadline) {
+			t.tb.Fatalf("click %s: at %v, %v is %v", selector, x, y, t.evaluate(fmt.Sprintf(`document.elementFromPoint(%v, %v)?.outerHTML`, x, y)))
+		}
+		time.Sleep(pause(tries))
 	}
-	x, _ := at[0].(float64)
-	y, _ := at[1].(float64)
-	t.do("click "+selector, chromedp.MouseClickXY(x, y))
 }
 
-// Type types into what a CSS selector finds, after what is there, once it is visible.
+// Type types into what a CSS selector finds, after what is there, once the page
+// has loaded and it is visible. The text comes at once, as from an input method;
+// "\r" at its end is the Enter key.
 func (t *Tab) Type(selector, text string) {
 	t.tb.Helper()
-	t.Wait("visible "+selector, fmt.Sprintf(`document.querySelector(%q)?.checkVisibility()`, selector))
+	t.WaitFor(selector)
 	t.evaluate(fmt.Sprintf(`(() => {
 		const found = document.querySelector(%q);
 		found.focus();
 		found.setSelectionRange?.(found.value.length, found.value.length);
 	})()`, selector))
-	t.Press(text)
+	text, enter := strings.CutSuffix(text, "\r")
+	t.Insert(text)
+	if enter {
+		t.Press("\r")
+	}
+}
+
+// Insert puts text where the focus is, in the place of what is selected, as
+// pasting does.
+func (t *Tab) Insert(text string) {
+	t.tb.Helper()
+	call(t, input.InsertText, input.InsertTextParams{Text: text})
 }
 
 // Press presses keys wherever the focus is.
@@ -66,24 +143,32 @@ func (t *Tab) Press(keys string) {
 	t.do("press keys", chromedp.KeyEvent(keys))
 }
 
+// WaitFor waits until the page has loaded and shows what a CSS selector finds,
+// ready for use.
+func (t *Tab) WaitFor(selector string) {
+	t.tb.Helper()
+	t.Wait(selector, fmt.Sprintf(
+		`document.readyState === "complete" && document.querySelector(%q)?.checkVisibility() && !document.querySelector(%[1]q).disabled`, selector))
+}
+
 // Text is what a person reads of what a CSS selector finds.
 func (t *Tab) Text(selector string) string {
 	t.tb.Helper()
 	return fmt.Sprint(t.evaluate(fmt.Sprintf(`document.querySelector(%q)?.innerText ?? ""`, selector)))
 }
 
-// WaitText waits until what a CSS selector finds says so.
+// WaitText waits until what a CSS selector finds says so, on a page that is all there.
 func (t *Tab) WaitText(selector, want string) {
 	t.tb.Helper()
 	t.Wait(fmt.Sprintf("%q in %s", want, selector),
-		fmt.Sprintf(`document.querySelector(%q)?.innerText.includes(%q)`, selector, want))
+		fmt.Sprintf(`document.readyState !== "loading" && document.querySelector(%q)?.innerText.includes(%q)`, selector, want))
 }
 
 // Wait waits until a JavaScript expression is true. What says what for.
 func (t *Tab) Wait(what, expression string) {
 	t.tb.Helper()
 	deadline := time.Now().Add(patience)
-	for {
+	for tries := 0; ; tries++ {
 		// While a page is being left there is nothing to ask.
 		value, err := chromedp.Run(t.ctx, chromedp.Evaluate[any]("!!("+expression+")"))
 		if yes, _ := value.(bool); err == nil && yes {
@@ -92,7 +177,7 @@ func (t *Tab) Wait(what, expression string) {
 		if time.Now().After(deadline) || t.ctx.Err() != nil {
 			t.tb.Fatalf("waited in vain for %s (%v); the page says:\n%v", what, err, t.evaluate("document.body?.innerText"))
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(pause(tries))
 	}
 }
 
@@ -100,59 +185,6 @@ func (t *Tab) Wait(what, expression string) {
 func (t *Tab) Evaluate(expression string) any {
 	t.tb.Helper()
 	return t.evaluate(expression)
-}
-
-// Shot writes a picture of the whole page into the folder that the variable
-// DENWA_SCREENSHOTS names; without it, nothing.
-func (t *Tab) Shot(name string) {
-	t.tb.Helper()
-	folder := os.Getenv("DENWA_SCREENSHOTS")
-	if folder == "" {
-		return
-	}
-	picture, err := chromedp.Run(t.ctx, chromedp.FullScreenshot(100))
-	if err != nil {
-		t.tb.Fatal(err)
-	}
-	if err := os.MkdirAll(folder, 0o750); err != nil {
-		t.tb.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o600); err != nil {
-		t.tb.Fatal(err)
-	}
-}
-
-// Axe fails the test for each serious barrier that axe-core finds on the page.
-// Script is the path of axe.min.js, which .ci/setup installs.
-func (t *Tab) Axe(script string) {
-	t.tb.Helper()
-	source, err := os.ReadFile(script) //nolint:gosec // G304: the test's own.
-	if err != nil {
-		missing(t.tb, "npm package axe-core (run .ci/setup)")
-	}
-	t.do("load axe-core", chromedp.Evaluate[chromedp.Void](string(source)))
-	found := t.evaluate(`axe.run({resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations.map(v =>
-		({impact: v.impact, id: v.id, help: v.help, nodes: v.nodes.map(n => n.html + " " + n.any.map(a => a.message).join("; "))}))))`)
-	var violations []struct {
-		Impact, ID, Help string
-		Nodes            []string
-	}
-	if err := json.Unmarshal([]byte(fmt.Sprint(found)), &violations); err != nil {
-		t.tb.Fatal(err)
-	}
-	for _, v := range violations {
-		if v.Impact == "serious" || v.Impact == "critical" {
-			t.tb.Errorf("axe: %s: %s\n%s", v.ID, v.Help, strings.Join(v.Nodes, "\n"))
-		}
-	}
-}
-
-// Narrow fails the test if the page has to be scrolled sideways.
-func (t *Tab) Narrow() {
-	t.tb.Helper()
-	if wide, _ := t.evaluate(`document.documentElement.scrollWidth > document.documentElement.clientWidth`).(bool); wide {
-		t.tb.Error("the page is wider than the screen")
-	}
 }
 
 // Expect says that the page will complain with this text, which is no failure.
@@ -178,33 +210,29 @@ func (t *Tab) evaluate(expression string) any {
 	return value
 }
 
-// checkOrigin notes a request that leaves the origin.
-func (t *Tab) checkOrigin(address string) {
-	t.mu.Lock()
-	origin := t.origin
-	t.mu.Unlock()
-	if origin == "" || strings.HasPrefix(address, origin+"/") || strings.HasPrefix(address, "about:") {
-		return
-	}
-	t.note("a request to another origin: " + address)
-}
-
-func (t *Tab) note(what string) {
+// asked notes a request that leaves the origin.
+func (t *Tab) asked(address string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.strange = append(t.strange, what)
+	if origin := originOf(address); t.origin != "" && origin != "" && origin != t.origin { // about: and data: are nowhere
+		t.strange = append(t.strange, "a request to another origin: "+address)
+	}
 }
 
-// finish fails the test for what the page complained of.
-func (t *Tab) finish() {
+// complains notes what the page complains of.
+func (t *Tab) complains(of string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.strange = append(t.strange, of)
+}
+
+// judge fails the test for what the page complained of.
+func (t *Tab) judge() {
+	t.tb.Helper()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range t.strange {
-		expected := false
-		for _, a := range t.allowed {
-			expected = expected || strings.Contains(s, a)
-		}
-		if !expected {
+		if !slices.ContainsFunc(t.allowed, func(a string) bool { return strings.Contains(s, a) }) {
 			t.tb.Error(s)
 		}
 	}

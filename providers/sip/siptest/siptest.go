@@ -20,7 +20,7 @@ import (
 
 // patience is how long a peer may take to start, or to do what it was told. A
 // loaded machine needs it.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // need returns where a command is. Without it the test is skipped; in CI it fails.
 func need(tb testing.TB, command, debian string) string {
