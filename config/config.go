@@ -126,10 +126,12 @@ func load(name string, data []byte, env []string) (*Config, error) {
 	return &c, nil
 }
 
-// YAML returns c as a file, every key written out, secrets redacted.
+// YAML returns c as a file, every key written out with what holds, secrets redacted.
 func (c *Config) YAML() ([]byte, error) {
+	inForce := *c
+	inForce.Gateway.Limits = c.Gateway.InForce()
 	var b bytes.Buffer
-	err := write(&b, rootField(), reflect.ValueOf(c).Elem())
+	err := write(&b, rootField(), reflect.ValueOf(&inForce).Elem())
 	return b.Bytes(), err
 }
 

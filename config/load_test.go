@@ -270,7 +270,7 @@ func TestBroken(t *testing.T) {
 				`denwa.yaml:3:32: routes[1].providers[0]: names "mian", which is not a provider; did you mean "main"?`,
 				`denwa.yaml:3:38: routes[1].providers[1]: names "trunk", which is not a provider`,
 				`denwa.yaml:4:5: routes[2]: is never taken: all that it would take goes by routes[1]`,
-				`denwa.yaml:4:32: routes[2].countries[0]: must be two capital letters, as in ISO 3166-1 alpha-2`,
+				`denwa.yaml:4:32: routes[2].countries[0]: must be two capital letters, as in ISO 3166-1 alpha-2, or 001 for networks of no country`,
 				`denwa.yaml:4:37: routes[2].providers: must name at least one provider`,
 			},
 		},

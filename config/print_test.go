@@ -85,6 +85,7 @@ func TestPrint(t *testing.T) {
 	overlay(root, tree, exampleSecrets, problems)
 	again := Default()
 	decoder{root, problems}.decode(root, tree, "", reflect.ValueOf(&again).Elem())
+	c.Gateway.Limits = c.Gateway.InForce()
 	if diff := cmp.Diff(c, &again, cmpopts.EquateEmpty()); diff != "" || len(problems.list) > 0 {
 		t.Errorf("read again (-printed +read): %v\n%s", problems.list, diff)
 	}
@@ -103,7 +104,7 @@ func TestPrintPlain(t *testing.T) {
 	for _, line := range []string{
 		`  listen: 127.0.0.1:8080`, `  trusted_proxies: [127.0.0.1]`, `  write_timeout: 1m15s`, `  idle_timeout: 2m`,
 		`  shutdown_delay: 0s`, `  master: '[redacted]'`, `  password: '[redacted]'`, `  username: ""`, `messages: {}`,
-		`    period: 24h`, `    rate: 10`, `      from: "+15005550006"`, `      - id: k1`,
+		`    period: 30s`, `    period: 24h`, `    rate: 10`, `      from: "+15005550006"`, `      - id: k1`,
 	} {
 		if !strings.Contains(string(out), "\n"+line+"\n") {
 			t.Errorf("no line %q in\n%s", line, out)

@@ -17,7 +17,7 @@ func TestLimitsDoc(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := DefaultConfig()
-	limits := c.Limits.withCooldown(c.Defaults.ResendAfter)
+	limits := c.InForce()
 	period := map[time.Duration]string{
 		time.Second: "second", 30 * time.Second: "30 seconds", time.Minute: "minute", time.Hour: "hour", 24 * time.Hour: "day",
 	}

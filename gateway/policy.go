@@ -48,7 +48,7 @@ func NewPolicy(cfg Config, routes Routes) (*Policy, error) {
 	if first != nil {
 		return nil, first
 	}
-	cfg.Limits = cfg.Limits.withCooldown(cfg.Defaults.ResendAfter)
+	cfg.Limits = cfg.InForce()
 	p := &Policy{
 		Config: cfg,
 		routes: routes,
@@ -251,6 +251,9 @@ func (l Limits) withCooldown(period time.Duration) Limits {
 	}
 	return l
 }
+
+// InForce are the limits that hold: the cooldown has its period from [Defaults].
+func (c *Config) InForce() Limits { return c.Limits.withCooldown(c.Defaults.ResendAfter) }
 
 // byName returns the limit called name.
 func (l Limits) byName(name ratelimit.Name) ratelimit.Limit {

@@ -27,7 +27,7 @@ type NumberType string
 type Route struct {
 	// Channel that the route is for: sms or voice.
 	Channel Channel `yaml:"channel"`
-	// Countries whose numbers take this route, as ISO 3166-1 alpha-2; empty takes all.
+	// Countries whose numbers take this route, as ISO 3166-1 alpha-2, or "001" for networks of no country; empty takes all.
 	Countries []string `yaml:"countries"`
 	// Types of number that take this route, such as mobile or fixed_line; empty takes all.
 	NumberTypes []NumberType `yaml:"number_types"`
@@ -64,8 +64,8 @@ func (r Route) Validate(report func(field, problem string)) {
 		report("channel", "must be sms or voice")
 	}
 	for i, c := range r.Countries {
-		if !isCountry(c) {
-			report(fmt.Sprintf("countries[%d]", i), "must be two capital letters, as in ISO 3166-1 alpha-2")
+		if !isCountry(c) && c != NoCountry {
+			report(fmt.Sprintf("countries[%d]", i), "must be two capital letters, as in ISO 3166-1 alpha-2, or 001 for networks of no country")
 		}
 	}
 	if len(r.Providers) == 0 {
@@ -240,8 +240,11 @@ func checkRoutes(routes []Route, providers map[string]Provider) error {
 	return errors.Join(problems...)
 }
 
-// CountryOf is a country, or "" for what isn't one: international networks such
-// as +883 have numbers, but no country.
+// NoCountry stands for the country of networks that belong to none, such as a
+// satellite's or +883: the world's code in UN M49.
+const NoCountry = "001"
+
+// CountryOf is a country, or "" for what isn't one, such as [NoCountry].
 func CountryOf(iso string) string {
 	if isCountry(iso) {
 		return iso

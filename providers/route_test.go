@@ -19,7 +19,7 @@ func TestPlan(t *testing.T) {
 		{Channel: SMS, Countries: []string{"JP"}, Apps: []string{"bank"}, NumberTypes: []NumberType{"mobile", "voip"}, Providers: []string{"d"}},
 		{Channel: SMS, Apps: []string{"bank", "shop"}, Providers: []string{"e"}},
 		{Channel: SMS, Countries: []string{"JP", "KR"}, Providers: []string{"b", "a"}},
-		{Channel: SMS, Countries: []string{"JP", "US"}, Providers: []string{"c"}},
+		{Channel: SMS, Countries: []string{"JP", "US", NoCountry}, Providers: []string{"c"}},
 		{Channel: SMS, NumberTypes: []NumberType{"mobile"}, Providers: []string{"a"}},
 	}, nil)
 	for _, test := range []struct {
@@ -28,6 +28,7 @@ func TestPlan(t *testing.T) {
 		{"JP", "mobile", "portal", "b"},
 		{"KR", "", "", "b"},
 		{"US", "mobile", "portal", "c"},
+		{NoCountry, "", "portal", "c"},
 		{"FR", "mobile", "portal", "a"},
 		{"", "mobile", "", "a"},
 		{"FR", "fixed_line", "portal", ""},
@@ -177,7 +178,7 @@ func TestNewRouterReportsEveryMistake(t *testing.T) {
 		`bounds for provider "gone", which isn't configured`,
 		`rate of provider "quiet" must be more than 0 calls per second`,
 		`routes[0].channel must be sms or voice`,
-		`routes[0].countries[1] must be two capital letters, as in ISO 3166-1 alpha-2`,
+		`routes[0].countries[1] must be two capital letters, as in ISO 3166-1 alpha-2, or 001 for networks of no country`,
 		`routes[0].providers[1] names "a" a second time`,
 		`routes[0].providers[0] names "a", which can't do pigeon`,
 		`routes[0].providers[1] names "a", which can't do pigeon`,

@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+
+	"denwa/providers"
 )
 
 // Number is one phone number. However it is printed or logged, only the masked
@@ -36,9 +38,8 @@ type Number struct {
 	CallingCode int
 }
 
-// NoCountry is the country of networks that belong to none, such as a satellite's:
-// the world's code in UN M49.
-const NoCountry = "001"
+// NoCountry is the country of networks that belong to none, such as a satellite's.
+const NoCountry = providers.NoCountry
 
 // String returns the masked form.
 func (n Number) String() string { return n.Masked }
