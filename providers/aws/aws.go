@@ -20,6 +20,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
 // Provider is one account and region.
@@ -63,7 +64,7 @@ func New(cfg Config, receive providers.Receiver, log *slog.Logger) (*Provider, e
 	}
 	certificates := &providers.Certificates{}
 	p := &Provider{
-		cfg: cfg, receive: receive, log: log.With("provider", cfg.Name), http: newHTTPClient(certificates), certificates: certificates, now: time.Now,
+		cfg: cfg, receive: receive, log: log.With("provider", cfg.Name), http: carrierhttp.NewClient(certificates), certificates: certificates, now: time.Now,
 		refusals: rate.Sometimes{Interval: time.Minute},
 	}
 	p.topic = newTopic(cfg.TopicARN, p.http)

@@ -3,14 +3,10 @@ package aws
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptrace"
-	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -20,38 +16,11 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
-const (
-	// requestTimeout bounds one request where the caller's deadline is later.
-	requestTimeout = 10 * time.Second
-	// maxReply bounds what is read of a reply, which has an id or an error in it.
-	maxReply = 64 << 10
-)
-
-// newHTTPClient returns a client that keeps connections and follows no
-// redirect. It speaks HTTP/1.1 only: there a connection that went silent costs
-// the one request on it, where on HTTP/2 it would hold up all of them.
-func newHTTPClient(seen *providers.Certificates) *http.Client {
-	dialer := &net.Dialer{Timeout: 5 * time.Second}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	return &http.Client{
-		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            dialer.DialContext,
-			TLSClientConfig:        seen.Watch(&tls.Config{MinVersion: tls.VersionTLS12}),
-			TLSHandshakeTimeout:    5 * time.Second,
-			MaxConnsPerHost:        100,
-			MaxIdleConnsPerHost:    100,
-			IdleConnTimeout:        30 * time.Second,
-			MaxResponseHeaderBytes: 32 << 10,
-			DisableCompression:     true,
-			Protocols:              protocols,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
+// requestTimeout bounds one request where the caller's deadline is later.
+const requestTimeout = 10 * time.Second
 
 // api is the client of the API, made once the SDK's configuration can be used.
 func (p *Provider) api(ctx context.Context) (*pinpointsmsvoicev2.Client, error) {
@@ -80,10 +49,10 @@ func (p *Provider) api(ctx context.Context) (*pinpointsmsvoicev2.Client, error) 
 
 // attempt is what is known of one request.
 type attempt struct {
-	asked   atomic.Bool // the request was signed and handed over
-	written atomic.Bool // some of it may have been
-	status  int         // of the reply; 0 for none
-	header  http.Header // of the reply
+	carrierhttp.Attempt
+	asked  atomic.Bool // the request was signed and handed over
+	status int         // of the reply; 0 for none
+	header http.Header // of the reply
 }
 
 type attemptKey struct{}
@@ -99,41 +68,26 @@ func (w wire) Do(r *http.Request) (*http.Response, error) {
 		return nil, errors.New("a request that no send made")
 	}
 	a.asked.Store(true)
-	// Nothing can have been written before there is a connection. The transport
-	// asks for another one only when it knows that it wrote nothing on the first,
-	// and it has to have the body twice for that.
+	// The transport has to have the body twice to begin again on another connection.
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
-	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-		GetConn: func(string) { a.written.Store(false) },
-		GotConn: func(httptrace.GotConnInfo) { a.written.Store(true) },
-	}))
+	r = r.WithContext(a.Context(r.Context()))
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	r.Body, _ = r.GetBody()
 	resp, err := w.Client.Do(r) //nolint:gosec // G704: the address is the region's or the operator's.
 	if err != nil {
 		return nil, err
 	}
-	reply, err := readReply(resp)
+	defer resp.Body.Close()
+	reply, err := carrierhttp.ReadBody(resp.Body)
 	if err != nil && resp.StatusCode >= 200 && resp.StatusCode <= 299 {
 		return nil, err
 	}
 	a.status, a.header = resp.StatusCode, resp.Header
 	resp.Body = io.NopCloser(bytes.NewReader(reply)) // outside 2xx the status says enough
 	return resp, nil
-}
-
-var errReplyTooLong = errors.New("the reply is too long")
-
-func readReply(resp *http.Response) ([]byte, error) {
-	defer resp.Body.Close()
-	reply, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
-	if err == nil && len(reply) > maxReply {
-		err = errReplyTooLong
-	}
-	return reply, err
 }
 
 // call makes one request and returns the id in the reply.
@@ -161,11 +115,11 @@ func (p *Provider) failure(ctx context.Context, a *attempt, err error) *provider
 	case !a.asked.Load():
 		return unasked(ctx, err)
 	case a.status == 0:
-		return unanswered(ctx, err, a.written.Load())
+		return a.Unanswered(ctx, "aws", err)
 	case a.status >= 200 && a.status <= 299:
 		return nonsense()
 	}
-	return refused(a.status, err, retryAfter(a.header, p.now()))
+	return refused(a.status, err, carrierhttp.RetryAfter(a.header, p.now()))
 }
 
 // unasked is the failure of a request that wasn't made: there are no
@@ -180,32 +134,4 @@ func unasked(ctx context.Context, err error) *providers.Error {
 // nonsense is the failure of a reply that says success and nothing else.
 func nonsense() *providers.Error {
 	return &providers.Error{Kind: providers.Ambiguous, Err: errors.New("aws accepted the request, but its reply is not what was asked for")}
-}
-
-// unanswered is the failure of a request that got no whole answer. Causes are
-// named, not quoted, once the server may have spoken: what it said may hold
-// the number.
-func unanswered(ctx context.Context, err error, written bool) *providers.Error {
-	var address *url.Error
-	if errors.As(err, &address) {
-		err = address.Err
-	}
-	var network *net.OpError
-	switch {
-	case !written && errors.As(err, &network):
-		return &providers.Error{Kind: providers.Unavailable, Err: fmt.Errorf("connect to aws: %w", network)}
-	case !written:
-		return &providers.Error{Kind: providers.Unavailable, Err: fmt.Errorf("connect to aws: %w", err)}
-	case ctx.Err() != nil:
-		err = ctx.Err()
-	case errors.As(err, &network):
-		err = network
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		err = io.ErrUnexpectedEOF
-	case errors.Is(err, errReplyTooLong):
-		err = errReplyTooLong
-	default:
-		err = errors.New("the connection broke, or the reply is not HTTP")
-	}
-	return &providers.Error{Kind: providers.Ambiguous, Err: fmt.Errorf("no answer from aws: %w", err)}
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -168,21 +167,6 @@ func eventCode(event string, status providers.Status) string {
 	default:
 		return ""
 	}
-}
-
-// maxRetryAfter bounds what is believed of a Retry-After header.
-const maxRetryAfter = 24 * time.Hour
-
-// retryAfter reads the Retry-After header, in seconds or as a date; 0 if there is none.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := h.Get("Retry-After")
-	var wait time.Duration
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		wait = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(value); err == nil {
-		wait = at.Sub(now)
-	}
-	return min(max(wait, 0), maxRetryAfter)
 }
 
 // eventKind is why the phone didn't get it, where an event says that others

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
 // IDStore keeps what the aggregator's message ids stand for. All instances
@@ -67,7 +68,7 @@ func New(cfg Config, publicURL string, ids IDStore, receive providers.Receiver, 
 	}
 	certificates := &providers.Certificates{}
 	p := &Provider{
-		cfg: cfg, ids: ids, receive: receive, log: log.With("provider", cfg.Name), http: newClient(certificates), certificates: certificates, now: time.Now,
+		cfg: cfg, ids: ids, receive: receive, log: log.With("provider", cfg.Name), http: carrierhttp.NewClient(certificates), certificates: certificates, now: time.Now,
 		refusals: rate.Sometimes{Interval: time.Minute}, unknowns: rate.Sometimes{Interval: time.Minute},
 	}
 	var err error

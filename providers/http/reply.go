@@ -7,10 +7,10 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
 // ReplyConfig says how the aggregator's replies are understood. A field of a
@@ -216,7 +216,7 @@ func statusMeaning(status int) Meaning {
 // refusal is the failure that a reply reports. It quotes nothing but the code,
 // and the code only where it can be nothing else.
 func (j judge) refusal(r reply, kind providers.Kind, expected bool, now time.Time) *providers.Error {
-	failure := &providers.Error{Kind: kind, RetryAfter: retryAfter(r.header, now), Err: fmt.Errorf("the aggregator refused (HTTP %d)", r.status)}
+	failure := &providers.Error{Kind: kind, RetryAfter: carrierhttp.RetryAfter(r.header, now), Err: fmt.Errorf("the aggregator refused (HTTP %d)", r.status)}
 	if !expected {
 		failure.Err = errNonsense
 	}
@@ -238,19 +238,4 @@ func errorCode(code string) string {
 		return ""
 	}
 	return code
-}
-
-// maxRetryAfter bounds what is believed of a Retry-After header.
-const maxRetryAfter = 24 * time.Hour
-
-// retryAfter reads the Retry-After header, in seconds or as a date; 0 if there is none.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := strings.TrimSpace(h.Get("Retry-After"))
-	var wait time.Duration
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		wait = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(value); err == nil {
-		wait = at.Sub(now)
-	}
-	return min(max(wait, 0), maxRetryAfter)
 }

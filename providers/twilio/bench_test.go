@@ -10,6 +10,7 @@ import (
 
 	"denwa/ivr"
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
 func BenchmarkSendMessage(b *testing.B) {
@@ -39,7 +40,7 @@ func BenchmarkBarePost(b *testing.B) {
 		w.WriteHeader(http.StatusCreated)
 	}))
 	defer server.Close()
-	client := newHTTPClient(&providers.Certificates{})
+	client := carrierhttp.NewClient(&providers.Certificates{})
 	defer client.CloseIdleConnections()
 	b.ReportAllocs()
 	for b.Loop() {

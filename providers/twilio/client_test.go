@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
 func TestConcurrentSendsShareConnections(t *testing.T) {
@@ -119,7 +120,7 @@ func TestFaults(t *testing.T) {
 		"408":                        {status(408, ""), providers.Error{Kind: providers.Unavailable}},
 		"429 in seconds":             {retry("7"), providers.Error{Kind: providers.Throttled, RetryAfter: 7 * time.Second}},
 		"429 in the past":            {retry("Fri, 31 Dec 1999 23:59:59 GMT"), providers.Error{Kind: providers.Throttled}},
-		"429 in far future":          {retry("2147483647"), providers.Error{Kind: providers.Throttled, RetryAfter: maxRetryAfter}},
+		"429 in far future":          {retry("2147483647"), providers.Error{Kind: providers.Throttled, RetryAfter: carrierhttp.MaxRetryAfter}},
 		"429 with nonsense":          {retry("-1"), providers.Error{Kind: providers.Throttled}},
 		"429 with a code":            {status(429, `{"code":20429}`), providers.Error{Kind: providers.Throttled, Code: "20429"}},
 		"429 with a code of another": {status(429, `{"code":21211}`), providers.Error{Kind: providers.Throttled, Code: "21211"}},

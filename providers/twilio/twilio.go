@@ -21,6 +21,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
 // Provider is one Twilio account.
@@ -91,7 +92,7 @@ func New(cfg Config, publicURL string, receive providers.Receiver, calls provide
 		calls:        calls,
 		log:          log.With("provider", cfg.Name),
 		base:         base,
-		http:         newHTTPClient(certificates),
+		http:         carrierhttp.NewClient(certificates),
 		certificates: certificates,
 		client:       &client.Client{Credentials: credentials(cfg)},
 		validator:    client.NewRequestValidator(cfg.AuthToken),
