@@ -18,6 +18,7 @@ import (
 	"denwa/gateway"
 	"denwa/gateway/redisstore"
 	"denwa/providers"
+	"denwa/providers/providertest"
 	"denwa/providers/sandbox"
 	"denwa/ratelimit"
 	"denwa/ratelimit/redistest"
@@ -56,26 +57,6 @@ func (c *clock) set(t time.Time) {
 	c.now = t
 }
 
-// safeBuffer is a log that several goroutines write.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) Bytes() []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return bytes.Clone(s.b.Bytes())
-}
-
-func (s *safeBuffer) Len() int { return len(s.Bytes()) }
-
 // testGateway is a service with two sandbox carriers, "first" and "second",
 // and two apps, "portal" and "other".
 type testGateway struct {
@@ -84,7 +65,7 @@ type testGateway struct {
 	store    *redisstore.Store
 	keys     *gateway.Keyring
 	clock    *clock
-	log      *safeBuffer
+	log      *providertest.Log
 	registry *prometheus.Registry
 	metrics  *gateway.Metrics
 	phones   map[string]*sandbox.Phones
@@ -106,7 +87,7 @@ func newGatewayOf(t testing.TB, client, limits redis.UniversalClient, carriers [
 ) *testGateway {
 	t.Helper()
 	g := &testGateway{
-		t: t, clock: &clock{now: time.Now().Truncate(time.Microsecond)}, log: &safeBuffer{},
+		t: t, clock: &clock{now: time.Now().Truncate(time.Microsecond)}, log: &providertest.Log{},
 		registry: prometheus.NewRegistry(), phones: map[string]*sandbox.Phones{},
 	}
 	must := func(err error) {

@@ -179,7 +179,7 @@ func TestStoppedWhileDialling(t *testing.T) {
 	go func() { started <- g.post(t, "/v1/verifications", `{"to":"`+callee+`","channel":"voice"}`) }()
 	call := c.called(t, 1)
 	g.stop(t)
-	g.logs.await(t, "stopping: finishing what is in flight")
+	g.logs.Await(t, "stopping: finishing what is in flight")
 	close(c.hold)
 	v := <-started
 	if v.status != http.StatusCreated || len(c.placed()) != 1 {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"denwa/config"
+	"denwa/providers/providertest"
 	"denwa/ratelimit/redistest"
 )
 
@@ -108,7 +109,7 @@ func (r *reader) run(d *page, b block) {
 func (r *reader) serve(d *page, b block) {
 	r.t.Helper()
 	r.gateways++
-	output := &lockedBuffer{}
+	output := &providertest.Log{}
 	c := r.bash("bash", "-euo", "pipefail", "-c", "exec "+strings.TrimSpace(r.replace.Replace(b.text)))
 	c.Stdout, c.Stderr = output, output
 	if err := c.Start(); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"denwa/providers/providertest"
 	"denwa/ratelimit/redistest"
 )
 
@@ -204,15 +205,15 @@ func TestVerifyByCall(t *testing.T) {
 	} {
 		t.Run(end.name, func(t *testing.T) {
 			c := command(t, "verify", end.number, "--channel", "voice", "--server", g.server)
-			out, said := &lockedBuffer{}, &lockedBuffer{}
+			out, said := &providertest.Log{}, &providertest.Log{}
 			c.Stdout, c.Stderr = out, said
 			if err := c.Start(); err != nil {
 				t.Fatal(err)
 			}
 			call := g.phoneCall(t, end.number, "ringing", false)
-			said.await(t, "Ringing")
+			said.Await(t, "Ringing")
 			g.keys(t, call, "answer", "")
-			said.await(t, "Answered")
+			said.Await(t, "Answered")
 			for _, key := range end.keys {
 				g.phoneCall(t, end.number, "answered", true)
 				g.keys(t, call, "press", fmt.Sprintf(`{"digits":"%c"}`, key))
@@ -223,18 +224,6 @@ func TestVerifyByCall(t *testing.T) {
 			}
 		})
 	}
-}
-
-// await waits until it holds text.
-func (l *lockedBuffer) await(t *testing.T, text string) {
-	t.Helper()
-	for range 500 {
-		if strings.Contains(l.String(), text) {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	t.Errorf("it never said %q, but %q", text, l)
 }
 
 // phoneCall waits until the latest call to number has a status.

@@ -11,12 +11,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"denwa/config"
+	"denwa/providers/providertest"
 )
 
 // command is denwa, to be run as a process of its own, without the settings of
@@ -56,7 +56,7 @@ type running struct {
 	server, admin string // URLs
 	key           string // of an app
 	traceparent   string // of requests; none if empty
-	logs          *lockedBuffer
+	logs          *providertest.Log
 	stopping      bool       // SIGTERM was sent
 	killed        bool       // and so it can't end well
 	ended         chan error // closed when the process is gone
@@ -81,31 +81,12 @@ func (r *running) kill(t *testing.T) {
 	<-r.ended
 }
 
-// lockedBuffer is an output that is read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-// Write implements [io.Writer].
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // serving runs "denwa serve" with args. When the test ends, it must stop on
 // SIGTERM with exit code 0.
 func serving(t testing.TB, args ...string) *running {
 	t.Helper()
 	public, admin := freeAddress(t), freeAddress(t)
-	logs := &lockedBuffer{}
+	logs := &providertest.Log{}
 	c := command(t, append([]string{"serve"}, args...)...)
 	c.Env = append(c.Env, "DENWA_SERVER_LISTEN="+public, "DENWA_ADMIN_LISTEN="+admin)
 	c.Stderr = logs

@@ -1,16 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"denwa/providers/providertest"
 )
 
 // desk is one run of takeThrough in a synctest bubble: a double on one side,
@@ -19,34 +19,17 @@ type desk struct {
 	*testing.T
 	gateway *double
 	keys    *io.PipeWriter
-	screen  *syncBuffer
+	screen  *providertest.Log
 	stop    context.CancelCauseFunc
 
 	v   *verification
 	err error
 }
 
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 // at runs a verification while script acts, then waits for its end.
 func at(t *testing.T, d *double, interactive bool, script func(d *desk)) *desk {
 	t.Helper()
-	k := &desk{T: t, gateway: d, screen: new(syncBuffer)}
+	k := &desk{T: t, gateway: d, screen: new(providertest.Log)}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancelCause(t.Context())
 		defer stop(nil)

@@ -29,6 +29,7 @@ import (
 	"denwa/gateway/redisstore"
 	"denwa/ivr"
 	"denwa/providers"
+	"denwa/providers/providertest"
 	"denwa/providers/sandbox"
 	"denwa/ratelimit"
 	"denwa/ratelimit/redistest"
@@ -79,24 +80,6 @@ type clock struct{ offset atomic.Int64 }
 
 func (c *clock) now() time.Time       { return time.Now().Add(time.Duration(c.offset.Load())) }
 func (c *clock) pass(d time.Duration) { c.offset.Add(int64(d)) }
-
-// safeBuffer is a log that several goroutines write.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
 
 // authority is where the tenant publishes its signing keys.
 type authority struct {
@@ -172,7 +155,7 @@ type world struct {
 	handler   *entra.Handler
 	authority *authority
 	clock     *clock
-	log       *safeBuffer
+	log       *providertest.Log
 	registry  *prometheus.Registry
 	phones    map[string]*sandbox.Phones
 	// asked are the dispatches that the service was asked for.
@@ -251,7 +234,7 @@ func newWorld(t testing.TB, client redis.UniversalClient) *world {
 func newWorldWith(t testing.TB, client redis.UniversalClient, change func(*gateway.Config)) *world {
 	t.Helper()
 	w := &world{
-		t: t, authority: newAuthority(t), clock: &clock{}, log: &safeBuffer{},
+		t: t, authority: newAuthority(t), clock: &clock{}, log: &providertest.Log{},
 		registry: prometheus.NewRegistry(), phones: map[string]*sandbox.Phones{},
 	}
 	must := func(err error) {

@@ -24,6 +24,7 @@ import (
 	"denwa/gateway/redisstore"
 	"denwa/ivr"
 	"denwa/providers"
+	"denwa/providers/providertest"
 	"denwa/providers/sandbox"
 	"denwa/ratelimit"
 	"denwa/ratelimit/redistest"
@@ -53,24 +54,6 @@ func connect(t testing.TB, address string) redis.UniversalClient {
 	return client
 }
 
-// safeBuffer is a log that several goroutines write.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 // testGateway is a gateway with two sandbox carriers, "first" and "second", whose
 // app "portal" has a hook for every login service. Its clock stands still until
 // it is moved.
@@ -81,7 +64,7 @@ type testGateway struct {
 	server   *httptest.Server
 	phones   *sandbox.Phones
 	registry *prometheus.Registry
-	log      *safeBuffer
+	log      *providertest.Log
 
 	mu       sync.Mutex
 	now      time.Time
@@ -105,7 +88,7 @@ func newGateway(t testing.TB, client redis.UniversalClient, change func(*gateway
 func newGatewayOf(t testing.TB, client redis.UniversalClient, change func(*gateway.Config), wrap func(providers.Provider) providers.Provider) *testGateway {
 	t.Helper()
 	g := &testGateway{
-		t: t, now: time.Now(), log: &safeBuffer{}, registry: prometheus.NewRegistry(), phones: sandbox.NewPhones(),
+		t: t, now: time.Now(), log: &providertest.Log{}, registry: prometheus.NewRegistry(), phones: sandbox.NewPhones(),
 	}
 	must := func(err error) {
 		t.Helper()

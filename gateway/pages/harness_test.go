@@ -12,7 +12,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,6 +26,7 @@ import (
 	"denwa/gateway/redisstore"
 	"denwa/ivr"
 	"denwa/providers"
+	"denwa/providers/providertest"
 	"denwa/providers/sandbox"
 	"denwa/providers/sandbox/browsertest"
 	"denwa/ratelimit"
@@ -52,24 +52,6 @@ type clock struct{ offset atomic.Int64 }
 func (c *clock) now() time.Time       { return time.Now().Add(time.Duration(c.offset.Load())) }
 func (c *clock) pass(d time.Duration) { c.offset.Add(int64(d)) }
 
-// safeBuffer is a log that several goroutines write.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 // world is a whole gateway with a sandbox carrier, and a portal that sends
 // people to its pages and gets them back at /portal/back.
 type world struct {
@@ -78,7 +60,7 @@ type world struct {
 	service *gateway.Service
 	phones  *sandbox.Phones
 	clock   *clock
-	log     *safeBuffer
+	log     *providertest.Log
 	public  atomic.Pointer[http.Handler]
 	// block has an operator block a number.
 	block func(number string, d time.Duration)
@@ -126,7 +108,7 @@ func newWorld(t testing.TB, change func(*gateway.Config)) *world {
 // newWorldOn may change the configuration. The API's key is portalKey.
 func newWorldOn(t testing.TB, client redis.UniversalClient, change func(*gateway.Config)) *world {
 	t.Helper()
-	w := &world{t: t, clock: &clock{}, log: &safeBuffer{}, phones: sandbox.NewPhones()}
+	w := &world{t: t, clock: &clock{}, log: &providertest.Log{}, phones: sandbox.NewPhones()}
 	t.Cleanup(func() { _ = w.phones.Close() })
 	must := func(err error) {
 		t.Helper()

@@ -31,6 +31,7 @@ import (
 	"denwa/gateway/twilioverify"
 	"denwa/ivr"
 	"denwa/providers"
+	"denwa/providers/providertest"
 	"denwa/providers/sandbox"
 	"denwa/ratelimit"
 	"denwa/ratelimit/redistest"
@@ -78,24 +79,6 @@ func (c *clock) pass(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// safeBuffer is a log that several goroutines write.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 // testGateway is a gateway as it is served, with one sandbox carrier. Its apps
 // are "portal" and "other", which speak this dialect, and "plain", which doesn't.
 type testGateway struct {
@@ -105,7 +88,7 @@ type testGateway struct {
 	client   redis.UniversalClient
 	keys     *gateway.Keyring
 	clock    *clock
-	log      *safeBuffer
+	log      *providertest.Log
 	registry *prometheus.Registry
 	phones   *sandbox.Phones
 	// meanwhile, if set, is what happens while the carrier is asked for a message; an
@@ -138,7 +121,7 @@ func newGateway(t testing.TB, address string, change func(*setup)) *testGateway 
 	must(err)
 	t.Cleanup(func() { _ = closer() })
 	g := &testGateway{
-		t: t, client: client, clock: &clock{now: time.Now().Truncate(time.Microsecond)}, log: &safeBuffer{},
+		t: t, client: client, clock: &clock{now: time.Now().Truncate(time.Microsecond)}, log: &providertest.Log{},
 		registry: prometheus.NewRegistry(), phones: sandbox.NewPhones(),
 	}
 	g.keys, err = gateway.NewKeyring(bytes.Repeat([]byte{42}, gateway.MasterKeySize))

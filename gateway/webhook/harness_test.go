@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -26,6 +25,7 @@ import (
 
 	"denwa/gateway"
 	"denwa/gateway/redisstore"
+	"denwa/providers/providertest"
 	"denwa/ratelimit"
 	"denwa/ratelimit/redistest"
 )
@@ -155,33 +155,15 @@ func (q *queue) dead(app string) []gateway.DeadLetter {
 	return letters
 }
 
-// safeBuffer is a log that several goroutines write.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 // testDispatcher is a dispatcher whose apps have the given endpoints.
 type testDispatcher struct {
 	*Dispatcher
-	log      *safeBuffer
+	log      *providertest.Log
 	registry *prometheus.Registry
 }
 
 func newDispatcher(tb testing.TB, outbox Outbox, to map[string]gateway.Webhook) *testDispatcher {
-	d := &testDispatcher{log: &safeBuffer{}, registry: prometheus.NewRegistry()}
+	d := &testDispatcher{log: &providertest.Log{}, registry: prometheus.NewRegistry()}
 	d.Dispatcher = New(Options{
 		Outbox: outbox,
 		Apps:   func() []string { return slices.Sorted(maps.Keys(to)) },

@@ -19,6 +19,7 @@ import (
 
 	"denwa/ivr"
 	"denwa/providers"
+	"denwa/providers/providertest"
 	"denwa/providers/sip/siptest"
 )
 
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 type world struct {
 	*Provider
 	t   *testing.T
-	log *safeBuffer
+	log *providertest.Log
 
 	mu       sync.Mutex
 	receipts []providers.Receipt
@@ -46,23 +47,6 @@ type world struct {
 	keysIn, receiptsIn []trace.SpanContext // what asked and receipts are part of
 }
 
-type safeBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 const (
 	caller   = "+815012345678"
 	delivery = "vf_00000000000000000000000000000000.1"
@@ -71,7 +55,7 @@ const (
 // newWorld makes a provider for a trunk on loopback.
 func newWorld(t *testing.T, server string, change func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t, log: &safeBuffer{}, verdicts: map[string]ivr.Verdict{"#": ivr.Approved, "0#": ivr.Denied}}
+	w := &world{t: t, log: &providertest.Log{}, verdicts: map[string]ivr.Verdict{"#": ivr.Approved, "0#": ivr.Denied}}
 	p, err := New(testConfig(t, server, change), w.receive, w, slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
