@@ -5,10 +5,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+
+	"denwa/providers"
 )
 
 // PlaygroundKey is the API key of the playground's only app. Everybody knows it, so
@@ -43,15 +44,15 @@ func (c *Config) Validate(report func(path, problem string)) {
 // validateListeners checks who can reach the listeners, and with what.
 func (c *Config) validateListeners(report func(path, problem string)) {
 	host, port, _ := net.SplitHostPort(c.Server.Listen)
-	public := !loopback(host)
+	public := !providers.Loopback(host)
 	if u, err := url.Parse(c.Server.PublicURL); err == nil && u.Host != "" {
 		if u.Path != "" && u.Path != "/" {
 			report("server.public_url", "must have no path: the gateway answers at the root of its host")
 		}
-		if u.Scheme == "http" && !loopback(u.Hostname()) {
+		if u.Scheme == "http" && !providers.Loopback(u.Hostname()) {
 			report("server.public_url", "must be https: codes and numbers travel with it")
 		}
-		public = public || !loopback(u.Hostname())
+		public = public || !providers.Loopback(u.Hostname())
 	}
 	if c.Server.Listen == c.Admin.Listen && port != "0" {
 		report("admin.listen", "is the address of server.listen already")
@@ -81,10 +82,4 @@ func (c *Config) validatePublic(report func(path, problem string)) {
 				"must not be sandbox beside a carrier: it shows codes to everybody who can reach this gateway")
 		}
 	}
-}
-
-// loopback reports whether only this machine can reach host.
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }

@@ -7,10 +7,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
+
+	"denwa/providers"
 )
 
 // Entra lets Entra ID have its codes delivered by an app.
@@ -163,7 +164,7 @@ func (e Entra) Validate(report func(field, problem string)) {
 	if u, err := url.Parse(e.Issuer); e.Issuer != "" && (err != nil || u.Scheme != "https" || u.Hostname() == "") {
 		report("issuer", "must be an https address, as tokens name it; leave it out for the tenant's")
 	}
-	if u, err := url.Parse(e.JWKSURL); e.JWKSURL != "" && (err != nil || u.Hostname() == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname()))) {
+	if u, err := url.Parse(e.JWKSURL); e.JWKSURL != "" && (err != nil || u.Hostname() == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !providers.Loopback(u.Hostname()))) {
 		report("jwks_url", "must be https, or http on a loopback address; leave it out for the tenant's")
 	}
 	if len(e.Keys) == 0 {
@@ -186,9 +187,4 @@ func (e Entra) Validate(report func(field, problem string)) {
 			report(at("private_key"), err.Error())
 		}
 	}
-}
-
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"denwa/providers"
 )
 
 // Pages let an app send a person's browser to pages of the gateway's own, which
@@ -72,7 +74,7 @@ func parsePage(s string) (u *url.URL, ok bool) {
 	if u.Path == "" {
 		u.Path = "/"
 	}
-	return u, u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
+	return u, u.Scheme == "https" || u.Scheme == "http" && providers.Loopback(u.Hostname())
 }
 
 func clean(p string) bool {

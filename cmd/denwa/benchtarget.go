@@ -16,6 +16,7 @@ import (
 
 	"denwa/config"
 	"denwa/gateway"
+	"denwa/providers"
 )
 
 // embeddedHolds is how many verifications a bench puts into the store in memory,
@@ -59,7 +60,7 @@ func openServer(ctx context.Context, c *cobra.Command, o benchOptions) (*benchTa
 	if err != nil {
 		return nil, errUsage(c, err)
 	}
-	local := isLoopback(api.base.Hostname())
+	local := providers.Loopback(api.base.Hostname())
 	switch {
 	case !local && !o.allowRemote:
 		return nil, remoteRefused(c, o.server)
@@ -117,7 +118,7 @@ func startOwn(ctx context.Context, c *cobra.Command, o benchOptions) (*benchTarg
 		switch {
 		case err != nil:
 			return nil, errUsage(c, errors.New("--redis takes host:port, such as 127.0.0.1:6379"))
-		case !isLoopback(host) && !o.allowRemote:
+		case !providers.Loopback(host) && !o.allowRemote:
 			return nil, remoteRefused(c, o.redis)
 		}
 		t.name, t.holds = "a gateway of its own, Redis at "+o.redis, 0

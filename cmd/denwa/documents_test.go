@@ -16,6 +16,8 @@ import (
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/text"
+
+	"denwa/providers"
 )
 
 // top is the root of the repository.
@@ -181,7 +183,7 @@ func TestLinks(t *testing.T) {
 				continue
 			}
 			if u.Scheme != "" {
-				local := isLoopback(u.Hostname())
+				local := providers.Loopback(u.Hostname())
 				if u.Scheme != "https" && !local || u.Scheme != "https" && u.Scheme != "http" || !local && !strings.Contains(u.Hostname(), ".") {
 					t.Errorf("%s: link %q is no https URL", d.path, l.to)
 				}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/signal"
 	"slices"
@@ -17,6 +16,7 @@ import (
 
 	"denwa/config"
 	"denwa/gateway/phone"
+	"denwa/providers"
 )
 
 const defaultServer = "http://127.0.0.1:8080"
@@ -101,7 +101,7 @@ func verify(c *cobra.Command, o verifyOptions) error {
 		return errUsage(c, err)
 	}
 	if gateway.key == "" {
-		if !isLoopback(gateway.base.Hostname()) {
+		if !providers.Loopback(gateway.base.Hostname()) {
 			return errUsage(c, errors.New("give the app's API key with --key or DENWA_API_KEY"))
 		}
 		gateway.key = config.PlaygroundKey
@@ -172,9 +172,4 @@ func printResult(w io.Writer, v *verification, asJSON bool) {
 		return
 	}
 	fmt.Fprintln(w, v.Status, v.ToMasked)
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -3,8 +3,6 @@ package aws
 import (
 	"fmt"
 	"maps"
-	"net/netip"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +11,7 @@ import (
 
 	"denwa/ivr"
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
 // Config describes one account and region of AWS End User Messaging.
@@ -90,7 +89,7 @@ func (c Config) Validate(report func(field, problem string)) {
 	if c.Region != "" && !regionForm.MatchString(c.Region) {
 		report("region", "must be a region, such as ap-northeast-1")
 	}
-	if problem := endpointProblem(c.Endpoint); problem != "" {
+	if problem := carrierhttp.CheckBase(c.Endpoint); c.Endpoint != "" && problem != "" {
 		report("endpoint", problem)
 	}
 	if c.TopicARN != "" && !topicForm.MatchString(c.TopicARN) {
@@ -136,30 +135,4 @@ func (c VoiceConfig) voice(locale string) types.VoiceId {
 		return types.VoiceIdTakumi
 	}
 	return types.VoiceIdJoanna
-}
-
-// endpointProblem tells what is wrong with an endpoint. None is the region's own.
-func endpointProblem(endpoint string) string {
-	if endpoint == "" {
-		return ""
-	}
-	u, err := url.Parse(endpoint)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return "must be an https URL"
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
-		return "must be scheme and host only: no user, path, query or fragment"
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return "must be https: numbers and codes travel with each request (http is for loopback addresses)"
-	}
-	return ""
-}
-
-// loopback reports whether host is this machine.
-func loopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }

@@ -124,3 +124,18 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 	}
 	return min(max(wait, 0), MaxRetryAfter)
 }
+
+// CheckBase tells what is wrong with the address of a carrier's API, to which
+// paths are added; "" if nothing is.
+func CheckBase(address string) (problem string) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return "must be an https URL"
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+		return "must be scheme and host only: no user, path, query or fragment"
+	case u.Scheme == "http" && !providers.Loopback(u.Hostname()):
+		return "must be https: numbers, codes and credentials travel with each request (http is for loopback addresses)"
+	}
+	return ""
+}

@@ -116,3 +116,27 @@ func TestRetryAfter(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckBase(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://api.example.jp":       "",
+		"https://api.example.jp:8443/": "",
+		"http://127.0.0.1:8080":        "",
+		"http://[::1]:8080":            "",
+		"http://localhost":             "",
+		"http://api.example.jp":        "must be https: ",
+		"http://10.0.0.1":              "must be https: ",
+		"ftp://api.example.jp":         "must be an https URL",
+		"api.example.jp":               "must be an https URL",
+		"https:///v1":                  "must be an https URL",
+		"":                             "must be an https URL",
+		"https://a:b@api.example.jp":   "must be scheme and host only",
+		"https://api.example.jp/v1":    "must be scheme and host only",
+		"https://api.example.jp?a=b":   "must be scheme and host only",
+		"https://api.example.jp#a":     "must be scheme and host only",
+	} {
+		if got := CheckBase(address); want == "" && got != "" || !strings.HasPrefix(got, want) {
+			t.Errorf("%q: %q, want %q", address, got, want)
+		}
+	}
+}

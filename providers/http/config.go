@@ -200,7 +200,7 @@ func (c Config) urlProblem() string {
 		return "must be an https URL"
 	case u.User != nil || u.Fragment != "" || strings.ContainsAny(u.Host, "{}"):
 		return "must hold no user and no fragment, and no placeholder in its host"
-	case u.Scheme == "https" || loopback(u.Hostname()) || c.AllowHTTP && private(u.Hostname()):
+	case u.Scheme == "https" || providers.Loopback(u.Hostname()) || c.AllowHTTP && private(u.Hostname()):
 		return ""
 	case c.AllowHTTP:
 		return "must be https: allow_http is for loopback and private addresses"
@@ -250,15 +250,6 @@ func (c Config) dialled(number string) string {
 		return number
 	}
 	return c.Dial[longest] + number[len(longest):]
-}
-
-// loopback reports whether host is this machine.
-func loopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
 
 // private reports whether host is an address that the internet doesn't reach.

@@ -2,11 +2,11 @@ package twilio
 
 import (
 	"net/netip"
-	"net/url"
 	"regexp"
 	"strings"
 
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
 // DefaultBaseURL is where Twilio's REST API lives.
@@ -84,7 +84,7 @@ func (c Config) Validate(report func(field, problem string)) {
 		report("auth_token", "must be set, letters and digits only; callbacks are verified with it even where an API key is used")
 	}
 	c.validateAPIKey(report)
-	if problem := baseURLProblem(c.BaseURL); problem != "" {
+	if problem := carrierhttp.CheckBase(c.BaseURL); c.BaseURL != "" && problem != "" {
 		report("base_url", problem)
 	}
 	if c.SMS != (SMSConfig{}) || !c.Voice.enabled() {
@@ -124,35 +124,9 @@ func validSender(from string) bool {
 		senderIDForm.MatchString(from) && letterForm.MatchString(from) && strings.TrimSpace(from) == from
 }
 
-// baseURLProblem tells what is wrong with a base URL. None, the empty one, means the default.
-func baseURLProblem(base string) string {
-	if base == "" {
-		return ""
-	}
-	u, err := url.Parse(base)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return "must be an https URL, such as " + DefaultBaseURL
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
-		return "must be scheme and host only: no user, path, query or fragment"
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return "must be https: the credentials travel with each request (http is for loopback addresses)"
-	}
-	return ""
-}
-
-// loopback reports whether host is this machine.
-func loopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
-}
-
 // private reports whether host can't be reached from the internet, as far as its name tells.
 func private(host string) bool {
-	if loopback(host) {
+	if providers.Loopback(host) || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)

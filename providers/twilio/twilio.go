@@ -132,7 +132,7 @@ func (p *Provider) setPublicURL(publicURL string) error {
 		return errors.New("public_url has an underscore in its host name, which twilio refuses in a callback address")
 	}
 	p.callbacks = strings.TrimRight(publicURL, "/") + "/callbacks/" + p.name
-	p.reports = !private(u.Hostname()) || loopback(p.base.Hostname())
+	p.reports = !private(u.Hostname()) || providers.Loopback(p.base.Hostname())
 	if !p.reports {
 		p.log.Warn("public_url is not reachable from the internet: twilio can't report deliveries")
 	}
