@@ -3,10 +3,10 @@ package aws
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
 // maxCallback bounds a message of SNS; an event has about 1 KiB.
@@ -30,22 +30,17 @@ func (p *Provider) Callbacks() http.Handler {
 
 func (p *Provider) events(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallback))
-	if err != nil {
-		status := http.StatusBadRequest
-		if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
-			status = http.StatusRequestEntityTooLarge
-		}
-		refuse(w, status)
+	body, ok := carrierhttp.ReadReport(w, r, maxCallback)
+	if !ok {
 		return
 	}
 	e, err := p.topic.verify(ctx, body, p.now())
 	if err != nil {
 		p.refusals.Do(func() { p.log.WarnContext(ctx, "event refused", "error", err) })
 		if errors.Is(err, errForged) {
-			refuse(w, http.StatusForbidden)
+			carrierhttp.Refuse(w, http.StatusForbidden)
 		} else {
-			refuse(w, http.StatusServiceUnavailable)
+			carrierhttp.Refuse(w, http.StatusServiceUnavailable)
 		}
 		return
 	}
@@ -56,7 +51,7 @@ func (p *Provider) events(w http.ResponseWriter, r *http.Request) {
 	case typeSubscription:
 		if err := p.topic.confirm(ctx, p.http, e.Token); err != nil {
 			p.log.WarnContext(ctx, "subscription not confirmed", "topic", e.TopicARN, "error", err)
-			refuse(w, http.StatusServiceUnavailable)
+			carrierhttp.Refuse(w, http.StatusServiceUnavailable)
 			return
 		}
 		p.log.InfoContext(ctx, "subscription confirmed", "topic", e.TopicARN)
@@ -77,7 +72,7 @@ func (p *Provider) event(w http.ResponseWriter, r *http.Request, message []byte)
 	}
 	if err := json.Unmarshal(message, &event); err != nil {
 		p.refusals.Do(func() { p.log.WarnContext(ctx, "event is not what aws documents") })
-		refuse(w, http.StatusBadRequest)
+		carrierhttp.Refuse(w, http.StatusBadRequest)
 		return
 	}
 	status, known := eventStatus(event.Type, event.Final)
@@ -89,7 +84,7 @@ func (p *Provider) event(w http.ResponseWriter, r *http.Request, message []byte)
 		receipt := providers.Receipt{Delivery: delivery, Status: status, Code: eventCode(event.Type, status), Kind: eventKind(event.Type)}
 		if err := p.receive(ctx, p.cfg.Name, receipt); err != nil {
 			p.log.WarnContext(ctx, "receipt not taken, sns will repeat it", "error", err)
-			refuse(w, http.StatusServiceUnavailable)
+			carrierhttp.Refuse(w, http.StatusServiceUnavailable)
 			return
 		}
 	}
@@ -103,5 +98,3 @@ func eventName(event string) string {
 	}
 	return event
 }
-
-func refuse(w http.ResponseWriter, status int) { http.Error(w, http.StatusText(status), status) }

@@ -3,7 +3,6 @@ package aws
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"regexp"
 	"slices"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
 var (
@@ -25,7 +25,7 @@ var (
 func refused(status int, err error, wait time.Duration) *providers.Error {
 	kind, code := judge(err)
 	if kind == "" {
-		kind = statusKind(status)
+		kind = carrierhttp.StatusKind(status)
 	}
 	if code == unknownError || !codeForm.MatchString(code) {
 		code = ""
@@ -100,25 +100,6 @@ func codeKind(code string) providers.Kind {
 		return providers.Auth
 	}
 	return ""
-}
-
-// statusKind judges an answer whose code says nothing.
-func statusKind(status int) providers.Kind {
-	switch {
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return providers.Auth
-	case status == http.StatusTooManyRequests:
-		return providers.Throttled
-	case status == http.StatusServiceUnavailable:
-		// The one server error that is defined as the refusal to handle a request (RFC 9110, 15.6.4).
-		return providers.Unavailable
-	case status >= 500:
-		// 500 may come after the message was queued; with 502 and 504 the gateway lost the answer, not the request.
-		return providers.Ambiguous
-	default:
-		// A redirect or an unknown 4xx: nothing was created, and nothing says that the number is at fault.
-		return providers.Unavailable
-	}
 }
 
 // eventStatus is what an event says of a message or a call; Accepted is no news.

@@ -1,6 +1,6 @@
-// Package carrierhttp asks carriers over HTTP: without redirects, with replies
-// that are bounded, and with a clear word on whether a request that got no
-// answer can have been taken.
+// Package carrierhttp asks carriers over HTTP, and reads what they report:
+// without redirects, with bodies that are bounded, and with a clear word on
+// whether a request that got no answer can have been taken.
 package carrierhttp
 
 import (
@@ -110,6 +110,25 @@ func ReadBody(body io.Reader) ([]byte, error) {
 		err = errReplyTooLong
 	}
 	return read, err
+}
+
+// StatusKind is what an answer outside 2xx means, where nothing but its status says so.
+func StatusKind(status int) providers.Kind {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return providers.Auth
+	case status == http.StatusTooManyRequests:
+		return providers.Throttled
+	case status == http.StatusServiceUnavailable:
+		// The one server error that is defined as the refusal to handle a request (RFC 9110, 15.6.4).
+		return providers.Unavailable
+	case status >= 500:
+		// 500 may come after the message was queued; with 502 and 504 the gateway lost the answer, not the request.
+		return providers.Ambiguous
+	default:
+		// A redirect or an unknown 4xx: nothing was created, and nothing says that the number is at fault.
+		return providers.Unavailable
+	}
 }
 
 // RetryAfter reads the Retry-After header (RFC 9110, section 10.2.3), in seconds

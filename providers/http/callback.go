@@ -6,12 +6,12 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"denwa/providers/carrierhttp"
 )
 
 // maxCallback bounds a report's body.
@@ -40,19 +40,14 @@ func (p *Provider) Callbacks() http.Handler {
 // parsed.
 func (p *Provider) authentic(next func(http.ResponseWriter, *http.Request, []byte)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallback))
-		if err != nil {
-			status := http.StatusBadRequest
-			if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
-				status = http.StatusRequestEntityTooLarge
-			}
-			refuse(w, status)
+		body, ok := carrierhttp.ReadReport(w, r, maxCallback)
+		if !ok {
 			return
 		}
 		if !p.cfg.Receipts.authentic(r, body, p.now()) {
 			ctx := r.Context()
 			p.refusals.Do(func() { p.log.WarnContext(ctx, "report refused: not authenticated as receipts says") })
-			refuse(w, http.StatusForbidden)
+			carrierhttp.Refuse(w, http.StatusForbidden)
 			return
 		}
 		next(w, r, body)
@@ -121,5 +116,3 @@ func equal(shown, secret string) bool {
 	a, b := sha256.Sum256([]byte(shown)), sha256.Sum256([]byte(secret))
 	return secret != "" && subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
-
-func refuse(w http.ResponseWriter, status int) { http.Error(w, http.StatusText(status), status) }

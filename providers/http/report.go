@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
 // maxItems bounds the messages that one report is on.
@@ -120,12 +121,12 @@ func (p *Provider) take(w http.ResponseWriter, r *http.Request, body []byte) {
 	all, err := p.reports.parse(r.URL.RawQuery, body)
 	if err != nil {
 		p.refusals.Do(func() { p.log.WarnContext(ctx, "report not understood: look at receipts in the configuration") })
-		refuse(w, http.StatusBadRequest)
+		carrierhttp.Refuse(w, http.StatusBadRequest)
 		return
 	}
 	if err := p.apply(ctx, all); err != nil {
 		p.log.WarnContext(ctx, "receipt not taken, the aggregator is asked to repeat it", "error", err)
-		refuse(w, http.StatusServiceUnavailable)
+		carrierhttp.Refuse(w, http.StatusServiceUnavailable)
 		return
 	}
 	if p.cfg.Receipts.Answer == "" {

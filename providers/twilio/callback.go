@@ -1,13 +1,12 @@
 package twilio
 
 import (
-	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
 // maxCallback bounds a callback's body; a status callback is about 500 bytes.
@@ -40,13 +39,8 @@ func (p *Provider) Callbacks() http.Handler {
 // covers the address as Twilio knows it, so the request's own Host says nothing.
 func (p *Provider) signed(next func(http.ResponseWriter, *http.Request, url.Values)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallback))
-		if err != nil {
-			status := http.StatusBadRequest
-			if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
-				status = http.StatusRequestEntityTooLarge
-			}
-			refuse(w, status)
+		body, ok := carrierhttp.ReadReport(w, r, maxCallback)
+		if !ok {
 			return
 		}
 		form, err := url.ParseQuery(string(body))
@@ -55,7 +49,7 @@ func (p *Provider) signed(next func(http.ResponseWriter, *http.Request, url.Valu
 			p.refusals.Do(func() {
 				p.log.WarnContext(ctx, "callback refused: not signed by twilio for public_url and auth_token")
 			})
-			refuse(w, http.StatusForbidden)
+			carrierhttp.Refuse(w, http.StatusForbidden)
 			return
 		}
 		next(w, r, form)
@@ -86,7 +80,7 @@ func (p *Provider) messageReport(w http.ResponseWriter, r *http.Request, form ur
 	delivery := r.URL.Query().Get("delivery")
 	code, codeErr := errorCodeField(form.Get("ErrorCode"))
 	if delivery == "" || codeErr != nil || form.Get("MessageStatus") == "" || !messageSIDForm.MatchString(form.Get("MessageSid")) {
-		refuse(w, http.StatusBadRequest)
+		carrierhttp.Refuse(w, http.StatusBadRequest)
 		return
 	}
 	status, known := messageStatus(form.Get("MessageStatus"), code)
@@ -101,14 +95,12 @@ func (p *Provider) report(w http.ResponseWriter, r *http.Request, receipt provid
 	if receipt.Status != providers.Accepted {
 		if err := p.receive(r.Context(), p.name, receipt); err != nil {
 			p.log.WarnContext(r.Context(), "receipt not taken, twilio will repeat it", "error", err)
-			refuse(w, http.StatusServiceUnavailable)
+			carrierhttp.Refuse(w, http.StatusServiceUnavailable)
 			return
 		}
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
-
-func refuse(w http.ResponseWriter, status int) { http.Error(w, http.StatusText(status), status) }
 
 // errorCodeField reads ErrorCode, which is absent or empty where there was no error.
 func errorCodeField(value string) (int, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
 // failure is what one of Twilio's error codes means: for the next provider, and
@@ -105,7 +106,7 @@ const validityEnded = 30036
 func refused(status, code int, wait time.Duration) *providers.Error {
 	f, known := failures[code]
 	if !known {
-		f = failure{statusKind(status), "refused"}
+		f = failure{carrierhttp.StatusKind(status), "refused"}
 	}
 	if status == http.StatusTooManyRequests {
 		f.kind = providers.Throttled // whatever the code: Twilio never processes such a request
@@ -113,23 +114,6 @@ func refused(status, code int, wait time.Duration) *providers.Error {
 	return &providers.Error{
 		Kind: f.kind, Code: codeText(code), RetryAfter: wait,
 		Err: fmt.Errorf("twilio: %s (HTTP %d)", f.what, status),
-	}
-}
-
-// statusKind judges an answer whose code says nothing.
-func statusKind(status int) providers.Kind {
-	switch {
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return providers.Auth
-	case status == http.StatusServiceUnavailable:
-		// The one server error that is defined as the refusal to handle a request (RFC 9110, 15.6.4).
-		return providers.Unavailable
-	case status >= 500:
-		// 500 may come after the message was queued; with 502 and 504 the gateway lost the answer, not the request.
-		return providers.Ambiguous
-	default:
-		// A redirect or an unknown 4xx: nothing was created, and nothing says that the number is at fault.
-		return providers.Unavailable
 	}
 }
 

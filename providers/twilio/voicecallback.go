@@ -10,6 +10,7 @@ import (
 	"denwa/ivr"
 	"denwa/ivr/twiml"
 	"denwa/providers"
+	"denwa/providers/carrierhttp"
 )
 
 // callAnswered begins the call.
@@ -22,7 +23,7 @@ func (p *Provider) callKeys(w http.ResponseWriter, r *http.Request, form url.Val
 	st, stateErr := ivr.ParseState(r.URL.Query().Get("state"))
 	in, inputErr := twiml.Gathered(form)
 	if stateErr != nil || inputErr != nil {
-		refuse(w, http.StatusBadRequest)
+		carrierhttp.Refuse(w, http.StatusBadRequest)
 		return
 	}
 	p.proceed(w, r, form, st, in)
@@ -34,7 +35,7 @@ func (p *Provider) callKeys(w http.ResponseWriter, r *http.Request, form url.Val
 func (p *Provider) proceed(w http.ResponseWriter, r *http.Request, form url.Values, st ivr.State, in ivr.Input) {
 	ctx, delivery := r.Context(), r.URL.Query().Get("delivery")
 	if delivery == "" || !callSIDForm.MatchString(form.Get("CallSid")) {
-		refuse(w, http.StatusBadRequest)
+		carrierhttp.Refuse(w, http.StatusBadRequest)
 		return
 	}
 	document, err := p.next(ctx, delivery, st, in)
@@ -43,7 +44,7 @@ func (p *Provider) proceed(w http.ResponseWriter, r *http.Request, form url.Valu
 		document = twiml.HangUp()
 	case err != nil:
 		p.log.WarnContext(ctx, "a call can't go on, twilio will ask again", "delivery", delivery, "error", err)
-		refuse(w, http.StatusServiceUnavailable)
+		carrierhttp.Refuse(w, http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", twiml.ContentType)
@@ -85,7 +86,7 @@ func (p *Provider) callReport(w http.ResponseWriter, r *http.Request, form url.V
 	delivery := r.URL.Query().Get("delivery")
 	code, codeErr := errorCodeField(form.Get("ErrorCode"))
 	if delivery == "" || codeErr != nil || form.Get("CallStatus") == "" || !callSIDForm.MatchString(form.Get("CallSid")) {
-		refuse(w, http.StatusBadRequest)
+		carrierhttp.Refuse(w, http.StatusBadRequest)
 		return
 	}
 	status, known := callStatus(form.Get("CallStatus"), form.Get("SipResponseCode"), twiml.Answer(form).Kind == ivr.Machine)
