@@ -82,7 +82,7 @@ func TestDispatchIsRefused(t *testing.T) {
 			r    gateway.DispatchRequest
 			code gateway.Code
 		}{
-			{"no number", gateway.DispatchRequest{Message: signIn}, gateway.CodeInvalidRequest},
+			{"no number", gateway.DispatchRequest{Message: signIn}, gateway.CodeInvalidNumber},
 			{"no message", gateway.DispatchRequest{To: "090-1234-5678", Message: " \n"}, gateway.CodeInvalidRequest},
 			{"too long", gateway.DispatchRequest{To: "090-1234-5678", Message: strings.Repeat("あ", gateway.MaxMessage+1)}, gateway.CodeInvalidRequest},
 			{"control character", gateway.DispatchRequest{To: "090-1234-5678", Message: "a\x07b"}, gateway.CodeInvalidRequest},

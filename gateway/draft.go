@@ -33,9 +33,6 @@ func (d draft) destination() providers.Destination { return d.app.destination(d.
 
 // draft checks a request against the policy.
 func (p *Policy) draft(app *AppPolicy, r StartRequest) (d draft, err error) {
-	if r.To == "" {
-		return d, invalid("to", "to is required: a phone number as a person types it")
-	}
 	if r.ClientIP != "" {
 		if d.clientIP, err = clientAddress(r.ClientIP); err != nil {
 			return d, err

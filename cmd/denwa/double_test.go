@@ -196,6 +196,9 @@ func (d *double) check(body map[string]any) (int, any) {
 	if d.status != "pending" {
 		return d.notPending()
 	}
+	if len(body["code"].(string)) != len(rightCode) {
+		return http.StatusBadRequest, map[string]any{"code": "invalid_request", "field": "code", "detail": "the code has 6 digits"}
+	}
 	d.attempts--
 	valid := body["code"] == rightCode
 	switch {

@@ -147,9 +147,7 @@ Denwa is running as a playground: nothing is sent, nothing is kept.
 
 Verify a number, from a second terminal:
 
-  curl -s http://PUBLIC/v1/verifications \
-    -H 'Authorization: Bearer KEY' \
-    -H 'Content-Type: application/json' -d '{"to": "090-1234-5678"}'
+  curl -s http://PUBLIC/v1/verifications -H 'Authorization: Bearer KEY' -H 'Content-Type: application/json' -d '{"to": "090-1234-5678"}'
 
 Read the message on the phone on the screen, in a browser or here:
 

@@ -119,6 +119,11 @@ func (s *session) typed(ctx context.Context, line string) error {
 		return nil
 	}
 	v, err := s.client.check(ctx, s.v.ID, line)
+	var p *problem
+	if errors.As(err, &p) && p.Field == "code" { // it can't be one, and cost no attempt: a script may have another, too
+		s.term.say(sentence(p.Detail))
+		return nil
+	}
 	switch {
 	case hasCode(err, "not_pending"): // it ended meanwhile
 		v, err = s.client.get(ctx, s.v.ID)

@@ -216,6 +216,8 @@ func TestBadRequests(t *testing.T) {
 		"required, start":    {start, `{}`, nil, 400, "invalid_request", "to", "to is required"},
 		"required, check":    {path + "/check", `{}`, nil, 400, "invalid_request", "code", "code is required"},
 		"required, lookup":   {lookup, `{}`, nil, 400, "invalid_request", "number", "number is required"},
+		"empty number":       {start, `{"to":""}`, nil, 422, "invalid_number", "to", ""},
+		"empty, lookup":      {lookup, `{"number":""}`, nil, 422, "invalid_number", "number", ""},
 		"bad country":        {start, `{"to":"090-1234-5678","country":"Japan"}`, nil, 400, "invalid_request", "country", ""},
 		"bad number":         {start, `{"to":"090"}`, nil, 422, "invalid_number", "to", ""},
 		"bad number, lookup": {lookup, `{"number":"090"}`, nil, 422, "invalid_number", "number", ""},

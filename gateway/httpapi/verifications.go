@@ -45,11 +45,11 @@ func (s *Server) start(ctx context.Context, c *call) (int, any, error) {
 	if err := c.decode(&in, startSchema); err != nil {
 		return 0, nil, err
 	}
-	if in.To == "" {
+	if in.To == nil {
 		return 0, nil, refuse("to", "to is required")
 	}
 	v, err := s.o.Verifier.Start(ctx, c.app, gateway.StartRequest{
-		To: in.To, Country: in.Country, Extension: in.Extension,
+		To: *in.To, Country: in.Country, Extension: in.Extension,
 		Channel: gateway.Channel(in.Channel), Mode: gateway.Mode(in.Mode),
 		Locale: in.Locale, Purpose: in.Purpose, ClientIP: in.ClientIP,
 		Origin: in.Origin, AppHash: in.AppHash, Reference: in.Reference,
@@ -134,10 +134,10 @@ func (s *Server) lookup(ctx context.Context, c *call) (int, any, error) {
 	if err := c.decode(&in, lookupSchema); err != nil {
 		return 0, nil, err
 	}
-	if in.Number == "" {
+	if in.Number == nil {
 		return 0, nil, refuse("number", "number is required")
 	}
-	l, err := s.o.Verifier.Lookup(ctx, c.app, in.Number, in.Country)
+	l, err := s.o.Verifier.Lookup(ctx, c.app, *in.Number, in.Country)
 	if err != nil {
 		return 0, nil, ofNumber(err)
 	}

@@ -6,20 +6,21 @@ import (
 	"denwa/gateway"
 )
 
-// The bodies of requests. Each is flat; see decode.
+// The bodies of requests. Each is flat; see decode. A pointer is nil where a
+// required member is missing.
 type (
 	startBody struct {
-		To        string `json:"to"`
-		Country   string `json:"country"`
-		Extension string `json:"extension"`
-		Channel   string `json:"channel"`
-		Mode      string `json:"mode"`
-		Locale    string `json:"locale"`
-		Purpose   string `json:"purpose"`
-		ClientIP  string `json:"client_ip"`
-		Origin    string `json:"origin"`
-		AppHash   string `json:"app_hash"`
-		Reference string `json:"reference"`
+		To        *string `json:"to"`
+		Country   string  `json:"country"`
+		Extension string  `json:"extension"`
+		Channel   string  `json:"channel"`
+		Mode      string  `json:"mode"`
+		Locale    string  `json:"locale"`
+		Purpose   string  `json:"purpose"`
+		ClientIP  string  `json:"client_ip"`
+		Origin    string  `json:"origin"`
+		AppHash   string  `json:"app_hash"`
+		Reference string  `json:"reference"`
 	}
 	checkBody struct {
 		Code string `json:"code"`
@@ -29,8 +30,8 @@ type (
 	}
 	cancelBody struct{}
 	lookupBody struct {
-		Number  string `json:"number"`
-		Country string `json:"country"`
+		Number  *string `json:"number"`
+		Country string  `json:"country"`
 	}
 )
 
