@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -62,6 +63,18 @@ type running struct {
 	ended         chan error // closed when the process is gone
 }
 
+// races is what the race detector said of a process, which the Makefile keeps
+// apart from what it writes.
+func races(pid int) string {
+	for _, option := range strings.Fields(os.Getenv("GORACE")) {
+		if path, ok := strings.CutPrefix(option, "log_path="); ok {
+			report, _ := os.ReadFile(path + "." + strconv.Itoa(pid)) // none if there was no race
+			return string(report)
+		}
+	}
+	return ""
+}
+
 // stop sends SIGTERM. The end of the test waits for the end of the process.
 func (r *running) stop(t *testing.T) {
 	t.Helper()
@@ -107,7 +120,7 @@ func serving(t testing.TB, args ...string) *running {
 		}
 		defer time.AfterFunc(30*time.Second, func() { _ = c.Process.Kill() }).Stop()
 		if err := <-r.ended; err != nil && !r.killed {
-			t.Errorf("serve ended with %v; its log:\n%s", err, logs)
+			t.Errorf("serve ended with %v; %sits log:\n%s", err, races(c.Process.Pid), logs)
 		}
 		for _, private := range []string{"9012345678", "090-1234-5678"} {
 			if strings.Contains(logs.String(), private) {
