@@ -33,6 +33,7 @@ func (a *app) mounts(c carriers, sessions *gateway.Sessions, store *redisstore.S
 	if err != nil {
 		return nil, err
 	}
+	a.drains = append(a.drains, hosted.Close)
 	mounted := map[string]http.Handler{
 		gateway.SessionsPath: hosted,
 		twilioverify.Prefix: twilioverify.New(twilioverify.Options{

@@ -38,7 +38,6 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	}
 	life, stop := context.WithTimeout(r.Context(), streamFor)
 	defer stop()
-	h.watchShutdown(r)
 	defer context.AfterFunc(h.draining, stop)() //nolint:contextcheck // draining is the server's life, not the request's.
 
 	header := w.Header()
@@ -118,14 +117,4 @@ func toldOf(w *words, v *gateway.Verification, shown string) told {
 // sight names what kind of page v has: a page that shows another is out of date.
 func sight(v *gateway.Verification) string {
 	return v.ID.Name() + "." + string(v.Channel) + "." + string(v.Mode)
-}
-
-// watchShutdown ends streams when the server begins to shut down, which would
-// wait for them otherwise.
-func (h *Handler) watchShutdown(r *http.Request) {
-	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
-		if _, known := h.watched.LoadOrStore(server, true); !known {
-			server.RegisterOnShutdown(h.drain)
-		}
-	}
 }

@@ -18,7 +18,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 
 	"denwa/gateway"
 )
@@ -42,16 +41,15 @@ type Handler struct {
 	assets        map[string]asset
 	visits, files http.ServeMux
 
-	// draining ends when the server begins to shut down: streams end with it.
+	// draining ends with [Handler.Close]: streams end with it.
 	draining context.Context //nolint:containedctx // a lifetime, as in http.Server.BaseContext.
 	drain    context.CancelFunc
-	watched  sync.Map // *http.Server: whether its shutdown is known of
 }
 
 // New returns the handler. It fails only if its own files are broken.
 func New(o Options) (*Handler, error) {
 	h := &Handler{sessions: o.Sessions, clientAddress: o.ClientAddress, log: o.Log}
-	h.draining, h.drain = context.WithCancel(context.Background()) //nolint:gosec // G118: watchShutdown has it called.
+	h.draining, h.drain = context.WithCancel(context.Background()) //nolint:gosec // G118: Close calls it.
 	var err error
 	if h.languages, err = loadLanguages(localeFiles); err != nil {
 		return nil, err
@@ -64,6 +62,14 @@ func New(o Options) (*Handler, error) {
 	}
 	h.routes()
 	return h, nil
+}
+
+// Close ends the streams of what becomes of verifications. Call it when the server
+// begins to shut down, which waits for them otherwise. Pages then ask for another
+// one, of another instance if there is one.
+func (h *Handler) Close() error {
+	h.drain()
+	return nil
 }
 
 func (h *Handler) routes() {

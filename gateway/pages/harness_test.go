@@ -58,6 +58,7 @@ type world struct {
 	*httptest.Server
 	t       testing.TB
 	service *gateway.Service
+	pages   *pages.Handler
 	phones  *sandbox.Phones
 	clock   *clock
 	log     *providertest.Log
@@ -166,6 +167,7 @@ func newWorldOn(t testing.TB, client redis.UniversalClient, change func(*gateway
 		must(err)
 		handler, err := pages.New(pages.Options{Sessions: sessions, ClientAddress: httpapi.ClientAddress, Log: log})
 		must(err)
+		w.pages = handler
 		registry := prometheus.NewRegistry()
 		server, err := httpapi.New(httpapi.Options{
 			Config: httpapi.DefaultConfig(), Admin: httpapi.DefaultAdminConfig(),

@@ -469,6 +469,9 @@ func TestStreamEndsWithServer(t *testing.T) {
 	if _, err := io.ReadFull(stream.Body, first); err != nil || !strings.HasPrefix(string(first), "retry: 1000") {
 		t.Fatalf("%q %v", first, err)
 	}
+	if err := w.pages.Close(); err != nil {
+		t.Error(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := w.Config.Shutdown(ctx); err != nil {
