@@ -274,15 +274,14 @@ func (c *callers) holds() {
 			c.Errorf("%s can be approved again: %d %v", p.id, again.status, again.body)
 		}
 	}
-	var told map[string]int
-	for range 9000 { // what a dead gateway was about to tell is told when its lease ends
-		if told = c.hook.approvals(); len(told) >= len(c.approved) {
-			break
-		}
+	told := c.hook.approvals()
+	untold := func(p *holder) bool { return told[p.id] == 0 }
+	// What a dead gateway was about to tell is told when its lease ends.
+	for end := time.Now().Add(3 * time.Minute); slices.ContainsFunc(c.approved, untold) && time.Now().Before(end); told = c.hook.approvals() {
 		time.Sleep(20 * time.Millisecond)
 	}
 	for _, p := range c.approved {
-		if n := told[strings.TrimPrefix(p.id, "vf_")]; n != 1 {
+		if n := told[p.id]; n != 1 {
 			c.Errorf("%s: the app is told of %d approvals", p.id, n)
 		}
 	}
@@ -296,7 +295,7 @@ func (r *receiver) approvals() map[string]int {
 	n := map[string]int{}
 	for id, what := range r.arrived {
 		if what == "verification.approved approved" {
-			n[strings.Split(id, "_")[1]]++
+			n["vf_"+strings.Split(id, "_")[1]]++
 		}
 	}
 	return n
