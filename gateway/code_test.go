@@ -146,11 +146,20 @@ func TestIDsCarryWhatIsNeeded(t *testing.T) {
 func FuzzID(f *testing.F) {
 	keys := testKeyring(f)
 	f.Add(string(keys.NewID(keys.NumberName("+819012345678"), 6, nil)))
+	f.Add(string(newID(idParts{digits: MinOwnCodeLength, own: true}, make([]byte, idRandom))))
+	f.Add(string(newID(idParts{}, make([]byte, idRandom)))) // a dispatch
 	f.Add("vf_")
 	f.Add("vf_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, ok := ID(text).parse()
-		if ok && (p.tag >= Tags || p.digits < MinCodeLength || p.digits > MaxCodeLength || len(text) != 35) {
+		least := MinCodeLength
+		switch {
+		case p.own:
+			least = MinOwnCodeLength
+		case ID(text).IsDispatch():
+			least = 0
+		}
+		if ok && (p.tag >= Tags || p.digits < least || p.digits > MaxCodeLength || len(text) != 35) {
 			t.Errorf("%q: %+v", text, p)
 		}
 		keys.Knows(ID(text))
