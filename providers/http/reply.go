@@ -194,23 +194,11 @@ func statusMeaning(status int) Meaning {
 	switch {
 	case status >= 200 && status <= 299:
 		return MeansAccepted
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return MeansAuth
-	case status == http.StatusTooManyRequests:
-		return MeansThrottled
 	case status == http.StatusFound, status == http.StatusSeeOther:
 		// A form that was taken is often answered with where to read on (RFC 9110, 15.4.4).
 		return MeansAmbiguous
-	case status == http.StatusServiceUnavailable:
-		// The one server error that is defined as the refusal to handle a request (RFC 9110, 15.6.4).
-		return MeansUnavailable
-	case status >= 500:
-		// 500 may come after the message was queued; with 502 and 504 the gateway lost the answer, not the request.
-		return MeansAmbiguous
-	default:
-		// Another redirect or 4xx: nothing was sent, and nothing says that the number is at fault.
-		return MeansUnavailable
 	}
+	return Meaning(carrierhttp.StatusKind(status)) // the names are the same
 }
 
 // refusal is the failure that a reply reports. It quotes nothing but the code,
