@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"denwa/config"
+	"denwa/providers/providertest"
 )
 
 // object is one of Kubernetes', as far as these tests read it.
@@ -79,7 +80,7 @@ func kustomize(t *testing.T, folder string) map[string]object {
 	t.Helper()
 	tools, err := filepath.Glob("../.tools/*/kustomize")
 	if err != nil || len(tools) == 0 {
-		lacking(t, "kustomize (make .tools builds it)")
+		providertest.Missing(t, "kustomize (make .tools builds it)")
 	}
 	out, err := exec.Command(tools[len(tools)-1], "build", folder).Output()
 	if err != nil {

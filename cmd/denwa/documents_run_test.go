@@ -41,7 +41,7 @@ func newReader(t *testing.T, redis string) *reader {
 	t.Helper()
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		t.Skip("no bash")
+		providertest.Missing(t, "bash")
 	}
 	exe, err := os.Executable()
 	if err != nil {

@@ -13,14 +13,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
-)
 
-// peers is where .ci/setup installs programs of others.
-const peers = "../../.peers"
+	"denwa/providers/providertest"
+)
 
 // caller is a Node program that encrypts, signs and calls as Entra ID does.
 type caller struct {
@@ -31,17 +28,7 @@ type caller struct {
 
 func newCaller(t *testing.T) *caller {
 	t.Helper()
-	folder, err := filepath.Abs(peers)
-	if err != nil {
-		t.Fatal(err)
-	}
-	node, err := exec.LookPath("node")
-	if err != nil {
-		missing(t, "node (Debian: apt-get install nodejs npm)")
-	}
-	if _, err := os.Stat(filepath.Join(folder, "node_modules", "jose")); err != nil {
-		missing(t, "npm package jose (run .ci/setup)")
-	}
+	node, folder := providertest.Node(t, "jose")
 	cmd := exec.CommandContext(t.Context(), node, "testdata/caller.mjs", folder)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -160,14 +147,4 @@ func certificate(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-}
-
-// missing skips a test whose peer isn't installed; in CI it fails.
-func missing(tb testing.TB, what string) {
-	tb.Helper()
-	text := "missing peer: " + what
-	if ci, _ := strconv.ParseBool(os.Getenv("CI")); ci {
-		tb.Fatal(text)
-	}
-	tb.Skip(text)
 }

@@ -5,28 +5,17 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
 	"denwa/gateway"
+	"denwa/providers/providertest"
 )
 
 // TestStandardWebhooksSigns has the library sign that Supabase Auth signs with,
 // and call over HTTP.
 func TestStandardWebhooksSigns(t *testing.T) {
-	folder, err := filepath.Abs("../../.peers")
-	if err != nil {
-		t.Fatal(err)
-	}
-	node, err := exec.LookPath("node")
-	if err != nil {
-		missing(t, "node (Debian: apt-get install nodejs npm)")
-	}
-	if _, err := os.Stat(filepath.Join(folder, "node_modules", "standardwebhooks")); err != nil {
-		missing(t, "npm package standardwebhooks (run .ci/setup)")
-	}
+	node, folder := providertest.Node(t, "standardwebhooks")
 	g := newGateway(t, connect(t, ""), nil)
 	c := callerOf(t, gateway.HookSupabase)
 	type call struct {
@@ -78,14 +67,4 @@ func TestStandardWebhooksSigns(t *testing.T) {
 			t.Errorf("%s: %d messages", number, n)
 		}
 	}
-}
-
-// missing skips a test whose peer isn't installed; in CI it fails.
-func missing(tb testing.TB, what string) {
-	tb.Helper()
-	message := "missing peer: " + what
-	if ci, _ := strconv.ParseBool(os.Getenv("CI")); ci {
-		tb.Fatal(message)
-	}
-	tb.Skip(message)
 }

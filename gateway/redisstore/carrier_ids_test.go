@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +22,7 @@ import (
 
 	"denwa/gateway/redisstore"
 	"denwa/providers"
+	"denwa/providers/providertest"
 	"denwa/providers/smpp"
 	"denwa/ratelimit/redistest"
 )
@@ -192,17 +192,7 @@ func TestReceiptReachesAnotherInstance(t *testing.T) {
 // startCentre starts a message centre, which ends with the test, and returns its address.
 func startCentre(t *testing.T, options string) string {
 	t.Helper()
-	peers, err := filepath.Abs("../../.peers")
-	if err != nil {
-		t.Fatal(err)
-	}
-	node, err := exec.LookPath("node")
-	if err != nil {
-		missing(t, "node (Debian: apt-get install nodejs npm)")
-	}
-	if _, err := os.Stat(filepath.Join(peers, "node_modules", "smpp")); err != nil {
-		missing(t, "npm package smpp (run .ci/setup)")
-	}
+	node, peers := providertest.Node(t, "smpp")
 	cmd := exec.Command(node, "../../providers/smpp/testdata/centre.cjs", peers, options)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe() // when it is closed, also by this process' end, the centre ends
@@ -232,14 +222,4 @@ func startCentre(t *testing.T, options string) string {
 		_ = cmd.Wait()
 	})
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(listening.Port))
-}
-
-// missing skips a test whose peer isn't installed; in CI it fails.
-func missing(tb testing.TB, what string) {
-	tb.Helper()
-	message := "missing peer: " + what
-	if ci, _ := strconv.ParseBool(os.Getenv("CI")); ci {
-		tb.Fatal(message)
-	}
-	tb.Skip(message)
 }

@@ -13,9 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -409,16 +407,6 @@ func (g *testGateway) metrics() string {
 		b.WriteString(f.String())
 	}
 	return b.String()
-}
-
-// missing skips a test whose peer isn't installed; in CI it fails.
-func missing(tb testing.TB, what string) {
-	tb.Helper()
-	message := "missing peer: " + what
-	if ci, _ := strconv.ParseBool(os.Getenv("CI")); ci {
-		tb.Fatal(message)
-	}
-	tb.Skip(message)
 }
 
 // attemptStore is what g's handler records attempts in.

@@ -6,13 +6,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
-)
 
-// peers is where .ci/setup installs programs of others.
-const peers = "../../.peers"
+	"denwa/providers/providertest"
+)
 
 // nodeClient is Twilio's library for Node.
 type nodeClient struct {
@@ -23,17 +21,7 @@ type nodeClient struct {
 
 func newNodeClient(t *testing.T, g *testGateway, user, password string) *nodeClient {
 	t.Helper()
-	folder, err := filepath.Abs(peers)
-	if err != nil {
-		t.Fatal(err)
-	}
-	node, err := exec.LookPath("node")
-	if err != nil {
-		missing(t, "node (Debian: apt-get install nodejs npm)")
-	}
-	if _, err := os.Stat(filepath.Join(folder, "node_modules", "twilio")); err != nil {
-		missing(t, "npm package twilio (run .ci/setup)")
-	}
+	node, folder := providertest.Node(t, "twilio")
 	cmd := exec.Command(node, "testdata/client.cjs", folder, g.server.URL, account, user, password, service)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

@@ -5,30 +5,17 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"denwa/gateway"
+	"denwa/providers/providertest"
 )
-
-// peers is where .ci/setup installs programs of others.
-const peers = "../../.peers"
 
 // TestStandardWebhooksVerifiesWhatWeSign asks the library that receivers use.
 func TestStandardWebhooksVerifiesWhatWeSign(t *testing.T) {
-	folder, err := filepath.Abs(peers)
-	if err != nil {
-		t.Fatal(err)
-	}
-	node, err := exec.LookPath("node")
-	if err != nil {
-		missing(t, "node (Debian: apt-get install nodejs npm)")
-	}
-	if _, err := os.Stat(filepath.Join(folder, "node_modules", "standardwebhooks")); err != nil {
-		missing(t, "npm package standardwebhooks (run .ci/setup)")
-	}
+	node, folder := providertest.Node(t, "standardwebhooks")
 
 	q, r := newQueue(t, ""), newReceiver(t, nil)
 	to := r.webhook()
@@ -93,14 +80,4 @@ func TestStandardWebhooksVerifiesWhatWeSign(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.name, answers[i], c.want)
 		}
 	}
-}
-
-// missing skips a test whose peer isn't installed; in CI it fails.
-func missing(tb testing.TB, what string) {
-	tb.Helper()
-	message := "missing peer: " + what
-	if ci, _ := strconv.ParseBool(os.Getenv("CI")); ci {
-		tb.Fatal(message)
-	}
-	tb.Skip(message)
 }

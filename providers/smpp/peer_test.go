@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,10 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"denwa/providers"
+	"denwa/providers/providertest"
 )
-
-// peers is where .ci/setup installs programs of others.
-const peers = "../../.peers"
 
 // peerOptions are what testdata/centre.cjs takes.
 type peerOptions struct {
@@ -62,17 +59,7 @@ type peerEvent struct {
 
 func startPeer(tb testing.TB, o peerOptions) *peer {
 	tb.Helper()
-	folder, err := filepath.Abs(peers)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	node, err := exec.LookPath("node")
-	if err != nil {
-		missing(tb, "node (Debian: apt-get install nodejs npm)")
-	}
-	if _, err := os.Stat(filepath.Join(folder, "node_modules", "smpp")); err != nil {
-		missing(tb, "npm package smpp (run .ci/setup)")
-	}
+	node, folder := providertest.Node(tb, "smpp")
 	o.Password = testPassword
 	options, err := json.Marshal(o)
 	if err != nil {
@@ -132,16 +119,6 @@ func (p *peer) next(tb testing.TB, kind string, before, n int) []peerEvent {
 	tb.Helper()
 	eventually(tb, fmt.Sprintf("%d more events %q", n, kind), func() bool { return len(p.all(kind)) >= before+n })
 	return p.all(kind)[before:]
-}
-
-// missing skips a test whose peer isn't installed; in CI it fails.
-func missing(tb testing.TB, what string) {
-	tb.Helper()
-	message := "missing peer: " + what
-	if ci, _ := strconv.ParseBool(os.Getenv("CI")); ci {
-		tb.Fatal(message)
-	}
-	tb.Skip(message)
 }
 
 // TestPeerReadsMessages: an implementation by others reads what was meant.
